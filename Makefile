@@ -1,0 +1,21 @@
+# Few, memorable targets; each only sets up and calls the command line or pytest.
+PY := .venv/bin/python
+ECG := .venv/bin/ecgdeploy
+
+.PHONY: demo test lint clean
+
+demo: ## real ECG through an emulated Nano 33 BLE, ending in a table
+	@scripts/setup.sh demo
+	@$(ECG) demo
+
+test: ## lint, types, unit, property and hardware-in-the-loop tests (emulated)
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory lint
+	$(PY) -m pytest -n 2
+
+lint:
+	@$(PY) -m ruff check host hil_tests
+	@$(PY) -m mypy
+
+clean:
+	rm -rf build runs .pytest_cache .mypy_cache .ruff_cache

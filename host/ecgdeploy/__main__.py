@@ -1,0 +1,5 @@
+"""``python -m ecgdeploy``."""
+
+from ecgdeploy.cli import main
+
+main()

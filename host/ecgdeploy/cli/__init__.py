@@ -1,0 +1,71 @@
+"""The command line: a lazy table of commands, so that ``--help`` imports nothing heavy.
+
+Each command lives in its own module of this package. The library below raises; only this package prints and exits.
+Results go to stdout, progress and messages to stderr.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from ecgdeploy import __version__
+from ecgdeploy.errors import EcgDeployError
+
+# name -> (module of this package, attribute, one-line help shown without importing the module)
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "boards": ("boards", "boards", "List the boards, or show one board's facts."),
+    "doctor": ("doctor", "doctor", "Check the tools: found, version, what for, how to install."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when the command is run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        return getattr(importlib.import_module(f"ecgdeploy.cli.{module}"), attribute)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry[2]) for name, entry in COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        from ecgdeploy.errors import unknown
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise unknown("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="ecgdeploy")
+def app() -> None:
+    """Put ECG models on small devices, and prove what they do there."""
+
+
+def main() -> None:
+    """Run the command line; user errors become one line on stderr and their exit code."""
+    try:
+        app.main(standalone_mode=False)
+    except EcgDeployError as error:
+        click.echo(f"ecgdeploy: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""), err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("ecgdeploy: interrupted; what was finished is kept", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
