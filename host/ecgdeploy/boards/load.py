@@ -68,10 +68,14 @@ def load_board_file(path: Path) -> Board:
 def _check(path: Path, board: Board, raw: dict[str, Any]) -> None:
     """Rules that hold between facts."""
     if board.name != path.stem:
-        raise UsageError(f"{path.name}: name is '{board.name}'", f"a board file is called after its board: {board.name}.toml")
+        raise UsageError(
+            f"{path.name}: name is '{board.name}'", f"a board file is called after its board: {board.name}.toml"
+        )
     wanted = "memory" if board.kind == "mcu" else "linux"
     if getattr(board, wanted) is None:
-        raise UsageError(f"{path.name}: a board of kind '{board.kind}' needs the table [{wanted}]", "see docs/howto/new-board.md")
+        raise UsageError(
+            f"{path.name}: a board of kind '{board.kind}' needs the table [{wanted}]", "see docs/howto/new-board.md"
+        )
     if board.memory and board.memory.ram.usable <= 0:
         raise UsageError(f"{path.name}: memory.ram.reserved takes all of memory.ram.bytes", "check the reservations")
     for fact in board.sources:
@@ -79,11 +83,13 @@ def _check(path: Path, board: Board, raw: dict[str, Any]) -> None:
         for part in fact.split("."):
             node = node.get(part) if isinstance(node, dict) else None
         if node is None:
-            raise UsageError(f"{path.name}: sources names '{fact}', which the file does not state", "remove it, or state the fact")
+            raise UsageError(
+                f"{path.name}: sources names '{fact}', which the file does not state", "remove it, or state the fact"
+            )
 
 
 def _explain(path: Path, error: ValidationError) -> UsageError:
-    """The most telling fault of a validation as one line and what to do: a misspelt key before the one it leaves out."""
+    """The most telling fault as one line and what to do: a misspelt key before the one it leaves out."""
     first = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     place = [str(part) for part in first["loc"]]
     dotted = ".".join(place)
@@ -93,8 +99,12 @@ def _explain(path: Path, error: ValidationError) -> UsageError:
         hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(sorted(known))}"
         return UsageError(f"{path.name}: unknown key '{dotted}'", hint)
     if first["type"] == "missing":
-        return UsageError(f"{path.name}: key '{dotted}' is missing", "every board states it; see docs/howto/new-board.md")
-    return UsageError(f"{path.name}: {dotted} = {first['input']!r}: {first['msg'].lower()}", "see docs/howto/new-board.md")
+        return UsageError(
+            f"{path.name}: key '{dotted}' is missing", "every board states it; see docs/howto/new-board.md"
+        )
+    return UsageError(
+        f"{path.name}: {dotted} = {first['input']!r}: {first['msg'].lower()}", "see docs/howto/new-board.md"
+    )
 
 
 def _keys(table: type[BaseModel], place: list[str]) -> list[str]:

@@ -164,7 +164,9 @@ class Upload(Facts):
         Opening and closing the port at 1200 baud starts the bootloader.
     """
 
-    methods: Annotated[tuple[Literal["bossac", "dfu", "pyocd", "jlink", "uf2", "stlink", "ssh"], ...], Field(strict=False)]
+    methods: Annotated[
+        tuple[Literal["bossac", "dfu", "pyocd", "jlink", "uf2", "stlink", "ssh"], ...], Field(strict=False)
+    ]
     touch_1200: bool = False
 
 

@@ -29,7 +29,9 @@ def boards(name: str | None, as_json: bool) -> None:
         sizes = (memory.flash.bytes, memory.ram.bytes, memory.ram.usable) if memory else ("-", "-", "-")
         flash, ram, usable = (f"{size:,}" if isinstance(size, int) else size for size in sizes)
         mhz = board.core.clock_hz // 1_000_000
-        click.echo(f"{board.name:<{width}}  {board.core.cpu:<13} {mhz:>5} {flash:>10} {ram:>10} {usable:>10}  {board.title}")
+        click.echo(
+            f"{board.name:<{width}}  {board.core.cpu:<13} {mhz:>5} {flash:>10} {ram:>10} {usable:>10}  {board.title}"
+        )
 
 
 def _one(facts: dict) -> None:
