@@ -1,0 +1,90 @@
+"""Refuse a graph that is inconsistent, or that the static engine cannot run, before anything is built on it."""
+
+from __future__ import annotations
+
+from ecgdeploy.errors import ModelError
+from ecgdeploy.graph.operators import SUPPORTED
+from ecgdeploy.graph.shapes import check_shapes
+from ecgdeploy.graph.types import Graph, Operator, Tensor
+
+# operators of which only the first input is an activation and the second holds weights
+_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+
+_WHAT_TO_DO = {
+    "WHILE": "export the LSTM with batch 1 so that it becomes UNIDIRECTIONAL_SEQUENCE_LSTM",
+    "GELU": "use ReLU or hard-swish instead, or run it on a Linux board (engine litert)",
+    "DENSIFY": "export dense weights",
+    "SPACE_TO_BATCH_ND": "export with batch 1: a dilated convolution then stays one CONV_2D",
+    "BATCH_TO_SPACE_ND": "export with batch 1: a dilated convolution then stays one CONV_2D",
+}
+_DEFAULT_ADVICE = "replace that layer, or build with --engine tflm if `ecgdeploy preflight` allows it"
+
+
+def check_graph(graph: Graph) -> None:
+    """Refuse operators that read what is not there yet, write constants, or contradict the shapes."""
+    ready = {t.index for t in graph.tensors if t.data is not None or t.variable} | set(graph.inputs)
+    for index in graph.inputs:
+        if graph.tensors[index].data is not None:
+            raise ModelError(f"{graph.name}: graph input {graph.tensors[index]} is a constant", "export it again")
+    for operator in graph.operators:
+        for index in operator.inputs:
+            if index >= 0 and index not in ready:
+                raise ModelError(
+                    f"{graph.name}: {operator} reads {graph.tensors[index]} before anything writes it", "export it again"
+                )
+        for index in operator.outputs:
+            if index in ready:
+                raise ModelError(f"{graph.name}: {operator} writes {graph.tensors[index]} a second time", "export it again")
+            ready.add(index)
+    for index in graph.outputs:
+        if index not in ready:
+            raise ModelError(f"{graph.name}: nothing writes output {graph.tensors[index]}", "export it again")
+
+
+def check_supported(graph: Graph) -> None:
+    """Refuse operators, element types and shapes that the static engine does not run."""
+    for operator in graph.operators:
+        support = SUPPORTED.get(operator.kind)
+        if support is None:
+            advice = _WHAT_TO_DO.get(operator.kind.split()[0], _DEFAULT_ADVICE)
+            raise ModelError(f"{graph.name}: {operator} is not supported by the static engine", advice)
+        if not operator.inputs or not operator.outputs:
+            raise ModelError(f"{graph.name}: {operator} has no inputs or no outputs", "export it again")
+        check_shapes(graph, operator)
+        _check_types(graph, operator, support.dtypes)
+
+
+def _check_types(graph: Graph, operator: Operator, dtypes: tuple[str, ...]) -> None:
+    first = graph.tensors[operator.inputs[0]]
+    place = f"{graph.name}: {operator}"
+    if operator.kind in _WEIGHTED:
+        weights = graph.tensors[operator.inputs[1]]
+        if first.dtype == "float32" and weights.dtype == "int8":
+            raise ModelError(
+                f"{place}: float32 activations with int8 weights (dynamic range, hybrid)",
+                "quantize in full with a representative data set: `ecgdeploy quantize`",
+            )
+        if weights.data is None:
+            raise ModelError(f"{place}: its weights {weights} are computed, not constant", "export constant weights")
+        if weights.dtype == "int8" and (weights.quantization is None or weights.quantization.zero_points.any()):
+            raise ModelError(f"{place}: weights {weights} without scales or with a zero point", "quantize symmetrically")
+        bias = graph.tensors[operator.inputs[2]] if len(operator.inputs) > 2 and operator.inputs[2] >= 0 else None
+        if bias is not None and bias.data is None:
+            raise ModelError(f"{place}: its bias {bias} is computed, not constant", "export constant biases")
+    shape_only = operator.kind in ("SHAPE", "STRIDED_SLICE", "PACK", "RESHAPE", "EXPAND_DIMS", "SQUEEZE")
+    if first.dtype not in dtypes and not (shape_only and first.dtype in ("int8", "int16", "float32", "int32")):
+        raise ModelError(
+            f"{place}: {first.dtype} activations ({first}); this operator runs in {', '.join(dtypes)}",
+            "quantize to full int8 with `ecgdeploy quantize`, or use --engine tflm",
+        )
+    if first.dtype in ("int8", "int16"):
+        for index in (operator.inputs[0], *operator.outputs):
+            _check_quantized(place, graph.tensors[index])
+
+
+def _check_quantized(place: str, tensor: Tensor) -> None:
+    if tensor.dtype not in ("int8", "int16") or tensor.data is not None:
+        return
+    quantization = tensor.quantization
+    if quantization is None or quantization.per_channel or quantization.scale <= 0:
+        raise ModelError(f"{place}: {tensor} has no single positive scale", "quantize the model again")

@@ -1,0 +1,49 @@
+"""The one table of operators the static engine supports; codegen, preflight and the docs read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Support:
+    """What the static engine does with one operator.
+
+    Attributes
+    ----------
+    dtypes : element types of its activations it runs with ("int8", "int16" = 16x8, "float32", "int32")
+    schedule : "stream" (runs while the input arrives), "whole" (needs the whole tensor), "free" (costs nothing)
+    note : limits, in a few words
+    """
+
+    dtypes: tuple[str, ...]
+    schedule: str
+    note: str = ""
+
+
+SUPPORTED: dict[str, Support] = {
+    "CONV_2D": Support(("int8",), "stream", "1xk or kx1 kernels; weights int8 per channel or per tensor"),
+    "DEPTHWISE_CONV_2D": Support(("int8",), "stream", "1xk or kx1 kernels"),
+    "FULLY_CONNECTED": Support(("int8",), "whole", "constant int8 weights, per tensor or per channel"),
+    "MAX_POOL_2D": Support(("int8",), "stream"),
+    "AVERAGE_POOL_2D": Support(("int8",), "stream"),
+    "ADD": Support(("int8",), "stream", "broadcast of one position or one scalar"),
+    "SUB": Support(("int8",), "stream", "broadcast as ADD"),
+    "MUL": Support(("int8",), "stream", "broadcast as ADD"),
+    "MEAN": Support(("int8",), "stream", "over time"),
+    "RELU": Support(("int8",), "stream"),
+    "RELU6": Support(("int8",), "stream"),
+    "LOGISTIC": Support(("int8",), "stream"),
+    "TANH": Support(("int8",), "stream"),
+    "LEAKY_RELU": Support(("int8",), "stream"),
+    "HARD_SWISH": Support(("int8",), "stream"),
+    "SOFTMAX": Support(("int8",), "whole", "over the last dimension"),
+    "PAD": Support(("int8",), "stream", "in time, with the zero point"),
+    "CONCATENATION": Support(("int8",), "stream", "of channels"),
+    "RESHAPE": Support(("int8",), "free"),
+    "EXPAND_DIMS": Support(("int8",), "free"),
+    "SQUEEZE": Support(("int8",), "free"),
+    "SHAPE": Support(("int32",), "free", "folded: shapes are constant"),
+    "STRIDED_SLICE": Support(("int32",), "free", "folded where its input is constant"),
+    "PACK": Support(("int32",), "free", "folded where its inputs are constant"),
+}

@@ -1,0 +1,199 @@
+"""Output shapes as the operators define them: a file that says otherwise is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ecgdeploy.errors import ModelError
+from ecgdeploy.graph.types import Graph, Operator, Tensor
+
+
+def output_extent(extent: int, kernel: int, stride: int, dilation: int, padding: str) -> int:
+    """Positions a window operator gives along one dimension (SAME or VALID)."""
+    reach = (kernel - 1) * dilation + 1
+    return -(-extent // stride) if padding == "SAME" else (extent - reach + stride) // stride
+
+
+def leading_padding(extent: int, kernel: int, stride: int, dilation: int, padding: str) -> tuple[int, int]:
+    """Padding (before, after) along one dimension; the odd one stands after, as TensorFlow has it."""
+    if padding == "VALID":
+        return 0, 0
+    out = output_extent(extent, kernel, stride, dilation, padding)
+    total = max((out - 1) * stride + (kernel - 1) * dilation + 1 - extent, 0)
+    return total // 2, total - total // 2
+
+
+def broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Shape of two broadcast shapes, or None where they do not match."""
+    try:
+        return tuple(int(v) for v in np.broadcast_shapes(a, b))
+    except ValueError:
+        return None
+
+
+class _Refusal(Exception):
+    pass
+
+
+def _need(condition: bool, text: str) -> None:
+    if not condition:
+        raise _Refusal(text)
+
+
+def check_shapes(graph: Graph, operator: Operator) -> None:
+    """Compare the output shape of `operator` with what its inputs and options give.
+
+    Raises
+    ------
+    ModelError
+        Shapes contradict each other, an option is senseless, or an operand that must be constant is not.
+    """
+    if operator.kind in ("RESHAPE", "EXPAND_DIMS", "SQUEEZE"):
+        before, after = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+        if before.elements != after.elements or before.dtype != after.dtype:
+            raise ModelError(f"{graph.name}: {operator} turns {before} into {after}", "export the model again")
+        return
+    rule = _RULES.get(operator.kind)
+    if rule is None:
+        return
+    tensors = [graph.tensors[i] if i >= 0 else None for i in operator.inputs]
+    try:
+        _need(tensors[0] is not None, "its first input is absent")
+        needed = _OPERANDS.get(operator.kind, 1)
+        _need(len(tensors) >= needed and all(t is not None for t in tensors[:needed]), f"needs {needed} inputs")
+        expected = rule(operator, tensors)
+        given = [graph.tensors[i].shape for i in operator.outputs]
+        if isinstance(expected, tuple):
+            expected = [expected]
+        _need(len(given) == len(expected), f"has {len(given)} outputs, not {len(expected)}")
+        for is_shape, should in zip(given, expected, strict=True):
+            _need(is_shape == should, f"output shape {list(is_shape)}, its inputs give {list(should)}")
+    except _Refusal as refusal:
+        raise ModelError(f"{graph.name}: {operator}: {refusal}", "export the model again") from None
+
+
+def _window(operator: Operator, height: int, width: int, kernel: tuple[int, int], dilation: tuple[int, int]) -> list[int]:
+    o = operator.options
+    result = []
+    for extent, k, s, d in ((height, kernel[0], o["stride_h"], dilation[0]), (width, kernel[1], o["stride_w"], dilation[1])):
+        _need(k >= 1 and s >= 1 and d >= 1, "kernel, stride and dilation must be positive")
+        _need(max(k, s, d) <= 1 << 20, "kernel, stride or dilation is absurd")
+        out = output_extent(extent, k, s, d, o["padding"])
+        _need(out >= 1, "its window is longer than its input")
+        result.append(out)
+    return result
+
+
+def _bias(tensors: list[Tensor | None], channels: int) -> None:
+    bias = tensors[2] if len(tensors) > 2 else None
+    if bias is not None:
+        _need(bias.elements == channels, f"bias of {bias.elements} for {channels} channels")
+    weights = tensors[1]
+    if weights is not None and weights.quantization is not None:
+        _need(len(weights.quantization.scales) in (1, channels), "scales do not match the channels")
+
+
+def _conv(operator: Operator, tensors: list) -> tuple[int, ...]:
+    x, w = tensors[0], tensors[1]
+    _need(len(x.shape) == 4 and len(w.shape) == 4, "needs 4-dimensional input and weights")
+    n, h, width, c = x.shape
+    out_c, kh, kw, in_c = w.shape
+    _need(in_c == c, f"weights for {in_c} input channels, the input has {c} (grouped convolution is not supported)")
+    _need(w.quantization is None or not w.quantization.per_channel or w.quantization.axis == 0, "scales on a wrong axis")
+    _bias(tensors, out_c)
+    o = operator.options
+    return (n, *_window(operator, h, width, (kh, kw), (o["dilation_h"], o["dilation_w"])), out_c)
+
+
+def _depthwise(operator: Operator, tensors: list) -> tuple[int, ...]:
+    x, w = tensors[0], tensors[1]
+    _need(len(x.shape) == 4 and len(w.shape) == 4, "needs 4-dimensional input and weights")
+    n, h, width, c = x.shape
+    one, kh, kw, out_c = w.shape
+    _need(one == 1 and out_c % c == 0, f"{out_c} output channels for {c} input channels")
+    o = operator.options
+    _need(o["depth_multiplier"] in (0, out_c // c), "depth multiplier contradicts the weights")
+    _need(w.quantization is None or not w.quantization.per_channel or w.quantization.axis == 3, "scales on a wrong axis")
+    _bias(tensors, out_c)
+    return (n, *_window(operator, h, width, (kh, kw), (o["dilation_h"], o["dilation_w"])), out_c)
+
+
+def _pool(operator: Operator, tensors: list) -> tuple[int, ...]:
+    x = tensors[0]
+    _need(len(x.shape) == 4, "needs a 4-dimensional input")
+    o = operator.options
+    return (x.shape[0], *_window(operator, x.shape[1], x.shape[2], (o["filter_h"], o["filter_w"]), (1, 1)), x.shape[3])
+
+
+def _dense(operator: Operator, tensors: list) -> tuple[int, ...]:
+    x, w = tensors[0], tensors[1]
+    _need(len(w.shape) == 2, "needs 2-dimensional weights")
+    units, depth = w.shape
+    _need(x.elements % depth == 0, f"input of {x.elements} elements for weights of depth {depth}")
+    _need(operator.options["weights_format"] == 0, "shuffled weights are not supported")
+    _need(w.quantization is None or not w.quantization.per_channel or w.quantization.axis == 0, "scales on a wrong axis")
+    _bias(tensors, units)
+    if operator.options["keep_num_dims"]:
+        _need(bool(x.shape) and x.shape[-1] == depth, "its last dimension is not the depth of the weights")
+        return (*x.shape[:-1], units)
+    return (x.elements // depth, units)
+
+
+def _same(operator: Operator, tensors: list) -> tuple[int, ...]:  # noqa: ARG001
+    return tensors[0].shape
+
+
+def _elementwise(operator: Operator, tensors: list) -> tuple[int, ...]:  # noqa: ARG001
+    shape = broadcast(tensors[0].shape, tensors[1].shape)
+    _need(shape is not None, f"shapes {list(tensors[0].shape)} and {list(tensors[1].shape)} do not match")
+    return shape or ()
+
+
+def reduction_axes(tensors: list, rank: int) -> tuple[int, ...]:
+    """Sorted non-negative axes of MEAN, SUM... from their constant second input."""
+    axes = tensors[1]
+    _need(axes.data is not None and axes.dtype == "int32", "its axes must be constant int32")
+    values = sorted({int(a) + rank if a < 0 else int(a) for a in axes.data.reshape(-1)[:64]})
+    _need(all(0 <= a < rank for a in values), f"axes {values} of a tensor with {rank} dimensions")
+    return tuple(values)
+
+
+def _reduce(operator: Operator, tensors: list) -> tuple[int, ...]:
+    x = tensors[0]
+    axes = reduction_axes(tensors, len(x.shape))
+    if operator.options["keep_dims"]:
+        return tuple(1 if i in axes else e for i, e in enumerate(x.shape))
+    return tuple(e for i, e in enumerate(x.shape) if i not in axes)
+
+
+def _pad(operator: Operator, tensors: list) -> tuple[int, ...]:  # noqa: ARG001
+    x, p = tensors[0], tensors[1]
+    _need(p.data is not None and p.dtype in ("int32", "int64"), "its paddings must be constant")
+    _need(p.shape == (len(x.shape), 2), "its paddings do not match its input")
+    _need(bool((p.data >= 0).all() and (p.data < 1 << 20).all()), "its paddings are negative or absurd")
+    return tuple(int(e + a + b) for e, (a, b) in zip(x.shape, p.data, strict=True))
+
+
+def _concat(operator: Operator, tensors: list) -> tuple[int, ...]:
+    first = tensors[0].shape
+    axis = operator.options["axis"]
+    axis = axis + len(first) if axis < 0 else axis
+    _need(0 <= axis < len(first), f"axis {axis} of {len(first)} dimensions")
+    for tensor in tensors:
+        _need(tensor is not None and len(tensor.shape) == len(first), "inputs of different rank")
+        _need(all(a == b or i == axis for i, (a, b) in enumerate(zip(first, tensor.shape, strict=True))), "shapes differ")
+    return (*first[:axis], sum(t.shape[axis] for t in tensors), *first[axis + 1 :])
+
+
+_RULES = {
+    "CONV_2D": _conv, "DEPTHWISE_CONV_2D": _depthwise, "MAX_POOL_2D": _pool, "AVERAGE_POOL_2D": _pool,
+    "FULLY_CONNECTED": _dense, "ADD": _elementwise, "SUB": _elementwise, "MUL": _elementwise, "MEAN": _reduce,
+    "SUM": _reduce, "RELU": _same, "RELU6": _same, "LOGISTIC": _same, "TANH": _same, "LEAKY_RELU": _same,
+    "HARD_SWISH": _same, "SOFTMAX": _same, "PAD": _pad, "CONCATENATION": _concat, "QUANTIZE": _same,
+    "DEQUANTIZE": _same, "RSQRT": _same, "SQUARED_DIFFERENCE": _elementwise, "REDUCE_MAX": _reduce,
+}  # fmt: skip
+
+_OPERANDS = {
+    "CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "ADD": 2, "SUB": 2, "MUL": 2, "MEAN": 2, "SUM": 2,
+    "PAD": 2, "SQUARED_DIFFERENCE": 2, "REDUCE_MAX": 2,
+}  # fmt: skip
