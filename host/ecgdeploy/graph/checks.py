@@ -30,11 +30,14 @@ def check_graph(graph: Graph) -> None:
         for index in operator.inputs:
             if index >= 0 and index not in ready:
                 raise ModelError(
-                    f"{graph.name}: {operator} reads {graph.tensors[index]} before anything writes it", "export it again"
+                    f"{graph.name}: {operator} reads {graph.tensors[index]} before anything writes it",
+                    "export it again",
                 )
         for index in operator.outputs:
             if index in ready:
-                raise ModelError(f"{graph.name}: {operator} writes {graph.tensors[index]} a second time", "export it again")
+                raise ModelError(
+                    f"{graph.name}: {operator} writes {graph.tensors[index]} a second time", "export it again"
+                )
             ready.add(index)
     for index in graph.outputs:
         if index not in ready:
@@ -67,7 +70,9 @@ def _check_types(graph: Graph, operator: Operator, dtypes: tuple[str, ...]) -> N
         if weights.data is None:
             raise ModelError(f"{place}: its weights {weights} are computed, not constant", "export constant weights")
         if weights.dtype == "int8" and (weights.quantization is None or weights.quantization.zero_points.any()):
-            raise ModelError(f"{place}: weights {weights} without scales or with a zero point", "quantize symmetrically")
+            raise ModelError(
+                f"{place}: weights {weights} without scales or with a zero point", "quantize symmetrically"
+            )
         bias = graph.tensors[operator.inputs[2]] if len(operator.inputs) > 2 and operator.inputs[2] >= 0 else None
         if bias is not None and bias.data is None:
             raise ModelError(f"{place}: its bias {bias} is computed, not constant", "export constant biases")

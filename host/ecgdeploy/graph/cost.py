@@ -30,7 +30,11 @@ def macs(graph: Graph, operator: Operator) -> int:
     """Multiply-accumulates of one operator (0 for element-wise ones)."""
     tensor = graph.tensors
     if operator.kind == "CONV_2D":
-        return tensor[operator.outputs[0]].elements * tensor[operator.inputs[1]].elements // tensor[operator.outputs[0]].shape[-1]
+        return (
+            tensor[operator.outputs[0]].elements
+            * tensor[operator.inputs[1]].elements
+            // tensor[operator.outputs[0]].shape[-1]
+        )
     if operator.kind == "DEPTHWISE_CONV_2D":
         _, kernel_h, kernel_w, _ = tensor[operator.inputs[1]].shape
         return tensor[operator.outputs[0]].elements * kernel_h * kernel_w

@@ -53,14 +53,18 @@ def read_tflite(source: Path | str | bytes, *, supported: bool = True, name: str
         label = name or path.name
         try:
             if path.stat().st_size > MAX_FILE_BYTES:
-                raise ModelError(f"{label}: larger than {MAX_FILE_BYTES >> 20} MiB", "no device here takes such a model")
+                raise ModelError(
+                    f"{label}: larger than {MAX_FILE_BYTES >> 20} MiB", "no device here takes such a model"
+                )
             data = path.read_bytes()
         except OSError as error:
-            raise ModelError(f"{label}: cannot be read ({error.strerror})", "give the path of a .tflite file") from error
+            raise ModelError(
+                f"{label}: cannot be read ({error.strerror})", "give the path of a .tflite file"
+            ) from error
     if len(data) < 8 or data[4:8] != b"TFL3":
         raise ModelError(f"{label}: not a .tflite file (no TFL3 mark)", "give a LiteRT flatbuffer model")
     try:
-        graph = _read(data, label, supported)
+        graph = _read(data, label)
     except Damaged as damage:
         raise ModelError(f"{label}: damaged or truncated .tflite file: {damage}", _REEXPORT) from damage
     check_graph(graph)
@@ -69,7 +73,7 @@ def read_tflite(source: Path | str | bytes, *, supported: bool = True, name: str
     return graph
 
 
-def _read(data: bytes, label: str, supported: bool) -> Graph:
+def _read(data: bytes, label: str) -> Graph:
     model = Table.root(data)
     version = model.integer(schema.MODEL_VERSION, "I")
     if version != 3:
@@ -84,10 +88,11 @@ def _read(data: bytes, label: str, supported: bool) -> Graph:
     buffers = model.tables(schema.MODEL_BUFFERS, 4 * MAX_TABLES)
     sub = subgraphs[0]
     tensors = tuple(
-        _tensor(index, table, buffers, label) for index, table in enumerate(sub.tables(schema.SUBGRAPH_TENSORS, MAX_TABLES))
+        _tensor(index, table, buffers, label)
+        for index, table in enumerate(sub.tables(schema.SUBGRAPH_TENSORS, MAX_TABLES))
     )
     operators = tuple(
-        _operator(index, table, kinds, len(tensors), label, supported)
+        _operator(index, table, kinds, len(tensors))
         for index, table in enumerate(sub.tables(schema.SUBGRAPH_OPERATORS, MAX_TABLES))
     )
     inputs = _indices(sub, schema.SUBGRAPH_INPUTS, len(tensors), "graph inputs")
@@ -212,7 +217,7 @@ def _quantization(index: int, table: Table, shape: tuple[int, ...], dtype: str) 
     return Quantization(np.array(scales, np.float32), np.array(zero_points, np.int64), axis if len(scales) > 1 else 0)
 
 
-def _operator(index: int, table: Table, kinds: list[str], tensors: int, label: str, supported: bool) -> Operator:
+def _operator(index: int, table: Table, kinds: list[str], tensors: int) -> Operator:
     code = table.integer(schema.OPERATOR_CODE, "I")
     if code >= len(kinds):
         raise Damaged(f"operator {index} has code {code} of {len(kinds)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ecgdeploy.errors import ModelError
@@ -61,10 +63,9 @@ def check_shapes(graph: Graph, operator: Operator) -> None:
         _need(tensors[0] is not None, "its first input is absent")
         needed = _OPERANDS.get(operator.kind, 1)
         _need(len(tensors) >= needed and all(t is not None for t in tensors[:needed]), f"needs {needed} inputs")
-        expected = rule(operator, tensors)
+        result = rule(operator, tensors)
+        expected = result if isinstance(result, list) else [result]
         given = [graph.tensors[i].shape for i in operator.outputs]
-        if isinstance(expected, tuple):
-            expected = [expected]
         _need(len(given) == len(expected), f"has {len(given)} outputs, not {len(expected)}")
         for is_shape, should in zip(given, expected, strict=True):
             _need(is_shape == should, f"output shape {list(is_shape)}, its inputs give {list(should)}")
@@ -72,10 +73,15 @@ def check_shapes(graph: Graph, operator: Operator) -> None:
         raise ModelError(f"{graph.name}: {operator}: {refusal}", "export the model again") from None
 
 
-def _window(operator: Operator, height: int, width: int, kernel: tuple[int, int], dilation: tuple[int, int]) -> list[int]:
+def _window(
+    operator: Operator, height: int, width: int, kernel: tuple[int, int], dilation: tuple[int, int]
+) -> list[int]:
     o = operator.options
     result = []
-    for extent, k, s, d in ((height, kernel[0], o["stride_h"], dilation[0]), (width, kernel[1], o["stride_w"], dilation[1])):
+    for extent, k, s, d in (
+        (height, kernel[0], o["stride_h"], dilation[0]),
+        (width, kernel[1], o["stride_w"], dilation[1]),
+    ):
         _need(k >= 1 and s >= 1 and d >= 1, "kernel, stride and dilation must be positive")
         _need(max(k, s, d) <= 1 << 20, "kernel, stride or dilation is absurd")
         out = output_extent(extent, k, s, d, o["padding"])
@@ -99,7 +105,9 @@ def _conv(operator: Operator, tensors: list) -> tuple[int, ...]:
     n, h, width, c = x.shape
     out_c, kh, kw, in_c = w.shape
     _need(in_c == c, f"weights for {in_c} input channels, the input has {c} (grouped convolution is not supported)")
-    _need(w.quantization is None or not w.quantization.per_channel or w.quantization.axis == 0, "scales on a wrong axis")
+    _need(
+        w.quantization is None or not w.quantization.per_channel or w.quantization.axis == 0, "scales on a wrong axis"
+    )
     _bias(tensors, out_c)
     o = operator.options
     return (n, *_window(operator, h, width, (kh, kw), (o["dilation_h"], o["dilation_w"])), out_c)
@@ -113,7 +121,9 @@ def _depthwise(operator: Operator, tensors: list) -> tuple[int, ...]:
     _need(one == 1 and out_c % c == 0, f"{out_c} output channels for {c} input channels")
     o = operator.options
     _need(o["depth_multiplier"] in (0, out_c // c), "depth multiplier contradicts the weights")
-    _need(w.quantization is None or not w.quantization.per_channel or w.quantization.axis == 3, "scales on a wrong axis")
+    _need(
+        w.quantization is None or not w.quantization.per_channel or w.quantization.axis == 3, "scales on a wrong axis"
+    )
     _bias(tensors, out_c)
     return (n, *_window(operator, h, width, (kh, kw), (o["dilation_h"], o["dilation_w"])), out_c)
 
@@ -131,7 +141,9 @@ def _dense(operator: Operator, tensors: list) -> tuple[int, ...]:
     units, depth = w.shape
     _need(x.elements % depth == 0, f"input of {x.elements} elements for weights of depth {depth}")
     _need(operator.options["weights_format"] == 0, "shuffled weights are not supported")
-    _need(w.quantization is None or not w.quantization.per_channel or w.quantization.axis == 0, "scales on a wrong axis")
+    _need(
+        w.quantization is None or not w.quantization.per_channel or w.quantization.axis == 0, "scales on a wrong axis"
+    )
     _bias(tensors, units)
     if operator.options["keep_num_dims"]:
         _need(bool(x.shape) and x.shape[-1] == depth, "its last dimension is not the depth of the weights")
@@ -181,11 +193,13 @@ def _concat(operator: Operator, tensors: list) -> tuple[int, ...]:
     _need(0 <= axis < len(first), f"axis {axis} of {len(first)} dimensions")
     for tensor in tensors:
         _need(tensor is not None and len(tensor.shape) == len(first), "inputs of different rank")
-        _need(all(a == b or i == axis for i, (a, b) in enumerate(zip(first, tensor.shape, strict=True))), "shapes differ")
+        _need(
+            all(a == b or i == axis for i, (a, b) in enumerate(zip(first, tensor.shape, strict=True))), "shapes differ"
+        )
     return (*first[:axis], sum(t.shape[axis] for t in tensors), *first[axis + 1 :])
 
 
-_RULES = {
+_RULES: dict[str, Callable[[Operator, list], tuple[int, ...] | list[tuple[int, ...]]]] = {
     "CONV_2D": _conv, "DEPTHWISE_CONV_2D": _depthwise, "MAX_POOL_2D": _pool, "AVERAGE_POOL_2D": _pool,
     "FULLY_CONNECTED": _dense, "ADD": _elementwise, "SUB": _elementwise, "MUL": _elementwise, "MEAN": _reduce,
     "SUM": _reduce, "RELU": _same, "RELU6": _same, "LOGISTIC": _same, "TANH": _same, "LEAKY_RELU": _same,
