@@ -1,0 +1,53 @@
+"""What every task offers: four views of one split."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from ecgdeploy.ecg.splits import Split
+from ecgdeploy.ecg.views import CalibrationView, TestView, TrainView, ValidationView
+
+
+class Task(Protocol):
+    """A data set made into examples for a model.
+
+    Attributes
+    ----------
+    name : str
+        Ends in ``-synthetic`` when no person was recorded.
+    source : str
+        The data set, as reports name it.
+    classes : tuple of str
+    rate : float
+        Samples a second of the model's input.
+    input_shape : (samples, leads)
+    synthetic : bool
+    split : Split
+    """
+
+    name: str
+    source: str
+    classes: tuple[str, ...]
+    rate: float
+    input_shape: tuple[int, int]
+    synthetic: bool
+
+    @property
+    def split(self) -> Split: ...
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """The steps from millivolts to model input, as data."""
+        ...
+
+    def train(self) -> TrainView: ...
+
+    def validation(self) -> ValidationView: ...
+
+    def calibration(self, n: int = 512, seed: int = 0) -> CalibrationView:
+        """`n` examples drawn from the training records (all of them when there are fewer)."""
+        ...
+
+    def test(self, limit_per_record: int | None = None) -> TestView:
+        """The test examples; at most `limit_per_record` of each record, evenly spaced."""
+        ...
