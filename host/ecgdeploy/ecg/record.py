@@ -132,7 +132,7 @@ class Record:
         if self.signal.dtype != np.float32:
             raise DataError(f"record {self.name}: signal is {self.signal.dtype}", "signals are float32, in mV")
         if len(set(self.leads)) != len(self.leads):
-            raise DataError(f"record {self.name}: a lead name is there twice: {', '.join(self.leads)}", "check its header")
+            raise DataError(f"record {self.name}: a lead name is there twice: {self.leads}", "check its header")
         if not (np.isfinite(self.rate) and self.rate > 0):
             raise DataError(f"record {self.name}: sampling rate {self.rate}", "a rate is a positive number")
 

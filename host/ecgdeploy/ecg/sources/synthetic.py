@@ -125,7 +125,8 @@ class Synthetic:
         share_s = self.supraventricular * rng.uniform(0.2, 1.8)
         share_v = self.ventricular * rng.uniform(0.2, 1.8)
         breath, slow = rng.uniform(0, 2 * np.pi, 2)
-        times, symbols = [], []
+        times: list[float] = []
+        symbols: list[str] = []
         now, pause = float(rng.uniform(0.1, 0.6)), 0.0
         while now < self.seconds + 1.0:
             interval = mean * (
