@@ -162,12 +162,15 @@ class Upload(Facts):
         ``bossac``, ``dfu``, ``pyocd``, ``jlink``, ``uf2``, ``stlink``, ``ssh``.
     touch_1200 : bool
         Opening and closing the port at 1200 baud starts the bootloader.
+    targets : dict of str to str
+        Name that a debug-probe program (``pyocd``, ``jlink``) has for the chip.
     """
 
     methods: Annotated[
         tuple[Literal["bossac", "dfu", "pyocd", "jlink", "uf2", "stlink", "ssh"], ...], Field(strict=False)
     ]
     touch_1200: bool = False
+    targets: dict[Literal["pyocd", "jlink"], str] = {}
 
 
 class Linux(Facts):

@@ -17,6 +17,7 @@ from ecgdeploy.errors import EcgDeployError
 # name -> (module of this package, attribute, one-line help shown without importing the module)
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "boards": ("boards", "boards", "List the boards, or show one board's facts."),
+    "flash": ("flash", "flash", "Write a built project to its board, and prove that the board runs it."),
     "doctor": ("doctor", "doctor", "Check the tools: found, version, what for, how to install."),
 }
 

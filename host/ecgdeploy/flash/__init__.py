@@ -2,7 +2,7 @@
 
 from ecgdeploy.flash.checks import Check, host_checks
 from ecgdeploy.flash.ports import Port, choose_port, list_ports
-from ecgdeploy.flash.sequence import Flashed, Image, flash, load_image
+from ecgdeploy.flash.sequence import Flashed, Image, flash, load_image, project_board
 from ecgdeploy.flash.system import RealSystem, System
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "host_checks",
     "list_ports",
     "load_image",
+    "project_board",
 ]

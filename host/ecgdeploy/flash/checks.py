@@ -1,4 +1,4 @@
-"""What on this computer stands between a user and a board's serial port: groups, udev rules, ModemManager, other programs."""
+"""What on this computer stands between a user and a board's serial port: group, udev, ModemManager, other programs."""
 
 from __future__ import annotations
 
@@ -38,9 +38,13 @@ class Check:
 
 
 def host_checks(
-    boards: Iterable[Board], *, root: Path = Path("/"), ports: Sequence[Port] | None = None, groups: Sequence[int] | None = None,
+    boards: Iterable[Board],
+    *,
+    root: Path = Path("/"),
+    ports: Sequence[Port] | None = None,
+    groups: Sequence[int] | None = None,
     user_id: int | None = None,
-) -> list[Check]:  # fmt: skip
+) -> list[Check]:
     """Check this Linux computer for flashing `boards`.
 
     Parameters
@@ -57,7 +61,9 @@ def host_checks(
         User id; asked from the system by default.
     """
     found = list_ports() if ports is None else ports
-    vendors = sorted({identity.split(":")[0] for board in boards for identity in (*board.usb.application, *board.usb.bootloader)})
+    vendors = sorted(
+        {identity.split(":")[0] for board in boards for identity in (*board.usb.application, *board.usb.bootloader)}
+    )
     ids = [*os.getgroups(), os.getgid()] if groups is None else groups
     uid = os.getuid() if user_id is None else user_id
     rules = _rules(root)
@@ -78,7 +84,12 @@ def _group(root: Path, ids: Sequence[int], uid: int) -> Check:
         if len(fields) >= 3 and fields[0] in SERIAL_GROUPS and fields[2].isdigit():
             if int(fields[2]) in ids:
                 return Check("serial group", True, f"in group {fields[0]}")
-            return Check("serial group", False, f"not in group {fields[0]}", f"sudo usermod -aG {fields[0]} $USER, then log in again")
+            return Check(
+                "serial group",
+                False,
+                f"not in group {fields[0]}",
+                f"sudo usermod -aG {fields[0]} $USER, then log in again",
+            )
     return Check("serial group", True, "this system has no serial group")
 
 
@@ -95,15 +106,19 @@ def _udev(rules: dict[str, str], vendors: Sequence[str]) -> Check:
 
 def _modem_manager(root: Path, rules: dict[str, str], vendors: Sequence[str]) -> Check:
     """ModemManager opens every new serial port and talks to it; a rule with ID_MM_DEVICE_IGNORE keeps it away."""
-    running = any(text.strip().startswith("ModemManager") for path in (root / "proc").glob("[0-9]*/comm") for text in _lines(path))
+    running = any(
+        text.strip().startswith("ModemManager") for path in (root / "proc").glob("[0-9]*/comm") for text in _lines(path)
+    )
     if not running:
         return Check("ModemManager", True, "not running")
-    ignoring = {vendor for vendor in vendors for text in rules.values() if "ID_MM_DEVICE_IGNORE" in text and vendor in text}
+    ignoring = {
+        vendor for vendor in vendors for text in rules.values() if "ID_MM_DEVICE_IGNORE" in text and vendor in text
+    }
     if ignoring >= set(vendors):
         return Check("ModemManager", True, "running, and told to leave these boards alone")
     return Check(
         "ModemManager", False, "running: it may talk to a board that has just come up",
-        "a udev rule with ENV{ID_MM_DEVICE_IGNORE}=\"1\" for these vendors, or: sudo systemctl disable --now ModemManager",
+        "a udev rule with ENV{ID_MM_DEVICE_IGNORE}=1 for these vendors, or: sudo systemctl disable --now ModemManager",
     )  # fmt: skip
 
 
@@ -122,7 +137,10 @@ def _rules(root: Path) -> dict[str, str]:
     for folder in UDEV_FOLDERS:
         for path in sorted((root / folder).glob("*.rules")):
             text = "\n".join(line for line in _lines(path) if not line.lstrip().startswith("#"))
-            rules.setdefault(path.name, text.replace("ATTRS{idVendor}", "vendor").lower().replace("id_mm_device_ignore", "ID_MM_DEVICE_IGNORE"))
+            rules.setdefault(
+                path.name,
+                text.replace("ATTRS{idVendor}", "vendor").lower().replace("id_mm_device_ignore", "ID_MM_DEVICE_IGNORE"),
+            )
     return rules
 
 

@@ -101,7 +101,8 @@ def choose_port(board: Board, ports: Sequence[Port], asked: str | None = None) -
         return port
     if not known:
         raise DeviceError(
-            f"{board.name} has no USB port of its own to recognise", f"name the port: --port DEVICE; here: {describe(ports)}"
+            f"{board.name} has no USB port of its own to recognise",
+            f"name the port: --port DEVICE; here: {describe(ports)}",
         )
     matching = [port for port in ports if port.vid_pid in known]
     if not matching:

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ecgdeploy.boards import Board
 from ecgdeploy.errors import BuildError, DeviceError
@@ -54,6 +55,23 @@ class Flashed:
     build_id: str
 
 
+def _manifest(folder: Path) -> dict[str, Any]:
+    if not (folder / MANIFEST).is_file():
+        raise BuildError(f"{folder} is no ecgdeploy project", "make one: ecgdeploy build --board BOARD --model MODEL")
+    return read_manifest(folder)
+
+
+def project_board(folder: Path) -> str:
+    """Name of the board that the project in `folder` was made for.
+
+    Raises
+    ------
+    BuildError
+        `folder` holds no project.
+    """
+    return str(_manifest(folder).get("board"))
+
+
 def load_image(board: Board, folder: Path, method: str | None = None) -> Image:
     """Find the image that was built in `folder` for `board`.
 
@@ -63,12 +81,13 @@ def load_image(board: Board, folder: Path, method: str | None = None) -> Image:
         No project, not built yet, or built for another board.
     """
     uploader = choose_method(board, method)
-    if not (folder / MANIFEST).is_file():
-        raise BuildError(f"{folder} is no ecgdeploy project", f"make one: ecgdeploy build --board {board.name} --model MODEL -o {folder}")
-    manifest = read_manifest(folder)
+    manifest = _manifest(folder)
     made_for = manifest.get("board")
     if made_for != board.name:
-        raise BuildError(f"{folder} was made for board '{made_for}', not '{board.name}'", "build it for this board, or name the right one")
+        raise BuildError(
+            f"{folder} was made for board '{made_for}', not '{board.name}'",
+            "build it for this board, or name the right one",
+        )
     built = folder / ".pio" / "build" / board.name
     names = IMAGE_NAMES.get(uploader.method, ("firmware.hex", "firmware.elf"))
     for name in names:
@@ -141,7 +160,9 @@ def flash(
 def _refuse_busy(system: System, port: Port) -> None:
     holders = system.holders(port.device)
     if holders:
-        raise DeviceError(f"{port.device} is in use by {', '.join(holders)}", "close that program (a serial monitor?) and try again")
+        raise DeviceError(
+            f"{port.device} is in use by {', '.join(holders)}", "close that program (a serial monitor?) and try again"
+        )
 
 
 def _enter_bootloader(board: Board, port: Port, system: System, progress: Callable[[str], None]) -> Port:
@@ -166,7 +187,8 @@ def _enter_bootloader(board: Board, port: Port, system: System, progress: Callab
         return others[0]  # a bootloader without the firmware's serial number, and the only one that is new
     if others:
         raise DeviceError(
-            f"a bootloader came up that may be another board's: {describe(others)}", "leave one board plugged in, or name it with --port"
+            f"a bootloader came up that may be another board's: {describe(others)}",
+            "leave one board plugged in, or name it with --port",
         )
     if any(known.device == port.device for known in system.ports()):
         raise DeviceError(
@@ -184,8 +206,14 @@ def _upload(words: list[str], system: System, progress: Callable[[str], None]) -
     ran = system.run(words, UPLOAD_SECONDS)
     if ran.status != 0:
         lines = [line.strip() for line in ran.output.splitlines() if line.strip()]
-        said = next((line for line in reversed(lines) if "rror" in line or "stopped after" in line), lines[-1] if lines else "no output")
-        raise DeviceError(f"upload failed (exit {ran.status}): {said[:200]}", "double-press reset and flash again; is the cable a data cable?")
+        said = next(
+            (line for line in reversed(lines) if "rror" in line or "stopped after" in line),
+            lines[-1] if lines else "no output",
+        )
+        raise DeviceError(
+            f"upload failed (exit {ran.status}): {said[:200]}",
+            "double-press reset and flash again; is the cable a data cable?",
+        )
 
 
 def _application(board: Board, before: Port | None, system: System, progress: Callable[[str], None]) -> Port:
@@ -206,7 +234,7 @@ def _application(board: Board, before: Port | None, system: System, progress: Ca
     if found is None:
         raise DeviceError(
             f"the image was written, but the {board.title} did not come back within {APPLICATION_SECONDS:.0f} s",
-            f"press reset once; if its port stays dead, double-press reset and flash again; ports: {describe(system.ports())}",
+            f"press reset; if its port stays dead, double-press reset and flash again; here: {describe(system.ports())}",
         )
     return found
 

@@ -1,4 +1,4 @@
-"""What flashing needs from the computer, as one small interface, so that a scripted board can stand in for all of it."""
+"""What flashing needs from the computer, as one small interface, so that a scripted board can stand in for it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,10 @@ def port_fault(device: str, error: OSError) -> DeviceError:
     """A port that would not open, as one line and what to do."""
     number = error.errno
     if number in (errno.EACCES, errno.EPERM):
-        return DeviceError(f"no permission to open {device}", "join the port's group: sudo usermod -aG dialout $USER, then log in again")
+        return DeviceError(
+            f"no permission to open {device}",
+            "join the port's group: sudo usermod -aG dialout $USER, then log in again",
+        )
     if number == errno.EBUSY:
         who = ", ".join(port_holders(device))
         return DeviceError(f"{device} is in use" + (f" by {who}" if who else ""), "close that program and try again")

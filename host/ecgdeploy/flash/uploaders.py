@@ -59,7 +59,7 @@ def platformio_home() -> Path:
 
 
 def platformio_command() -> list[str]:
-    """Words that start PlatformIO: this Python's module where it is installed, else ``pio``; empty where there is none."""
+    """Words that start PlatformIO: this Python's module where installed, else ``pio``; empty where there is none."""
     if importlib.util.find_spec("platformio"):
         return [sys.executable, "-m", "platformio"]
     found = shutil.which("pio") or shutil.which("platformio")
@@ -86,7 +86,7 @@ def check_uploader(board: Board, uploader: Uploader) -> None:
         package = board.platformio.uploader if board.platformio else ""
         if package and not (platformio_home() / "packages" / package).is_dir():
             raise BuildError(
-                f"PlatformIO's uploader package '{package}' is not installed (it comes with the first upload, not with the build)",
+                f"PlatformIO's uploader package '{package}' is missing (it comes with the first upload, not the build)",
                 f"once, with internet: pio pkg install -g -t {package}",
             )
 
@@ -115,7 +115,20 @@ def command(board: Board, uploader: Uploader, folder: Path, image: Path, port: s
     if uploader.needs_port:
         assert port is not None
         # nobuild: what is written is the image whose build id HELLO is compared with, not a fresh one
-        return [*platformio_command(), "run", "-d", str(folder), "-e", board.name, "-t", "nobuild", "-t", "upload", "--upload-port", port]
+        return [
+            *platformio_command(),
+            "run",
+            "-d",
+            str(folder),
+            "-e",
+            board.name,
+            "-t",
+            "nobuild",
+            "-t",
+            "upload",
+            "--upload-port",
+            port,
+        ]
     if uploader.method == "pyocd":
         return ["pyocd", "load", "--target", _target(board, "pyocd"), str(image)]
     if uploader.method == "jlink":
@@ -126,14 +139,18 @@ def command(board: Board, uploader: Uploader, folder: Path, image: Path, port: s
                 "-ExitOnError", "1", "-CommandFile", str(script)]  # fmt: skip
     if uploader.method == "stlink":
         return ["st-flash", "--reset", "--format", "ihex", "write", str(image)]
-    raise UsageError(f"no command for upload method '{uploader.method}'", f"{board.name} offers: {', '.join(board.upload.methods)}")
+    raise UsageError(
+        f"no command for upload method '{uploader.method}'", f"{board.name} offers: {', '.join(board.upload.methods)}"
+    )
 
 
 def _target(board: Board, tool: str) -> str:
     """Name that a debug-probe program has for the board's chip."""
     name = board.upload.targets.get(tool)
     if not name:
-        raise UsageError(f"{board.name} has no chip name for {tool}", f"state it in the board file: [upload.targets] {tool} = \"...\"")
+        raise UsageError(
+            f"{board.name} has no chip name for {tool}", f'state it in the board file: [upload.targets] {tool} = "..."'
+        )
     return name
 
 
@@ -145,9 +162,17 @@ def uf2_drive(roots: tuple[Path, ...] = (Path("/media"), Path("/run/media"), Pat
     DeviceError
         None is mounted, or several.
     """
-    drives = sorted({marker.parent for root in roots for depth in ("*", "*/*") for marker in root.glob(f"{depth}/INFO_UF2.TXT")})
+    drives = sorted(
+        {marker.parent for root in roots for depth in ("*", "*/*") for marker in root.glob(f"{depth}/INFO_UF2.TXT")}
+    )
     if not drives:
-        raise DeviceError("no UF2 drive is mounted", "hold BOOTSEL (or double-press reset) while plugging the board in, and mount its drive")
+        raise DeviceError(
+            "no UF2 drive is mounted",
+            "hold BOOTSEL (or double-press reset) while plugging the board in, and mount its drive",
+        )
     if len(drives) > 1:
-        raise DeviceError(f"{len(drives)} UF2 drives are mounted: {', '.join(map(str, drives))}", "leave only the board to flash plugged in")
+        raise DeviceError(
+            f"{len(drives)} UF2 drives are mounted: {', '.join(map(str, drives))}",
+            "leave only the board to flash plugged in",
+        )
     return drives[0]

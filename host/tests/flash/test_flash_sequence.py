@@ -55,7 +55,9 @@ def refusal(computer: FakeComputer, image: Image, **options: object) -> EcgDeplo
     return caught.value
 
 
-def test_a_good_board_is_flashed_and_answers_with_the_build_that_was_written(computer: FakeComputer, image: Image) -> None:
+def test_a_good_board_is_flashed_and_answers_with_the_build_that_was_written(
+    computer: FakeComputer, image: Image
+) -> None:
     before = computer.boards[0].device
     steps: list[str] = []
     done = flash(BOARD, image, system=computer, progress=steps.append)
@@ -66,7 +68,9 @@ def test_a_good_board_is_flashed_and_answers_with_the_build_that_was_written(com
     assert f"asking {before} for its bootloader (1200-baud touch)" in steps
 
 
-def test_the_upload_port_is_always_named_and_is_the_bootloader_not_the_old_port(computer: FakeComputer, image: Image) -> None:
+def test_the_upload_port_is_always_named_and_is_the_bootloader_not_the_old_port(
+    computer: FakeComputer, image: Image
+) -> None:
     before = computer.boards[0].device
     flash(BOARD, image, system=computer)
     (command,) = computer.commands
@@ -76,7 +80,9 @@ def test_the_upload_port_is_always_named_and_is_the_bootloader_not_the_old_port(
     assert "nobuild" in command
 
 
-def test_a_by_id_link_is_resolved_before_it_reaches_the_uploader(computer: FakeComputer, image: Image, tmp_path: Path) -> None:
+def test_a_by_id_link_is_resolved_before_it_reaches_the_uploader(
+    computer: FakeComputer, image: Image, tmp_path: Path
+) -> None:
     link = tmp_path / "usb-Arduino_Nano_33_BLE-if00"
     link.symlink_to(computer.boards[0].device)
     assert flash(BOARD, image, port=str(link), system=computer).build_id == BUILD_ID
@@ -89,7 +95,9 @@ def test_a_board_already_in_its_bootloader_is_not_touched(computer: FakeComputer
     assert not any("1200" in step for step in steps)
 
 
-def test_a_bootloader_with_its_own_serial_number_is_known_by_its_usb_socket(computer: FakeComputer, image: Image) -> None:
+def test_a_bootloader_with_its_own_serial_number_is_known_by_its_usb_socket(
+    computer: FakeComputer, image: Image
+) -> None:
     computer.boards[0].script.bootloader_serial = "BOOT"
     assert flash(BOARD, image, system=computer).build_id == BUILD_ID
 
@@ -109,7 +117,9 @@ def test_several_boards_are_refused_with_a_list_of_both(computer: FakeComputer, 
     assert "--port" in error.hint
 
 
-def test_with_two_boards_the_named_one_is_flashed_and_the_other_left_alone(computer: FakeComputer, image: Image) -> None:
+def test_with_two_boards_the_named_one_is_flashed_and_the_other_left_alone(
+    computer: FakeComputer, image: Image
+) -> None:
     other = FakeBoard(serial="C3D4", location="1-3")
     computer.boards.append(other)
     done = flash(BOARD, image, port=computer.boards[0].device, system=computer)
@@ -163,7 +173,9 @@ def test_a_board_that_does_not_come_back_is_not_called_flashed(computer: FakeCom
     assert "was written" in error.message and "did not come back" in error.message and "double-press" in error.hint
 
 
-def test_an_uploader_that_says_done_but_left_the_old_firmware_is_caught_by_hello(computer: FakeComputer, image: Image) -> None:
+def test_an_uploader_that_says_done_but_left_the_old_firmware_is_caught_by_hello(
+    computer: FakeComputer, image: Image
+) -> None:
     computer.boards[0].script.keeps_old_firmware = True
     error = refusal(computer, image)
     assert "other firmware" in error.message and BUILD_ID in error.message and "0" * 16 in error.message
@@ -190,7 +202,9 @@ def test_a_missing_uploader_package_is_found_before_the_board_is_touched(
     assert not computer.boards[0].was_touched()
 
 
-def test_a_method_that_the_board_does_not_offer_is_refused_with_those_it_does(computer: FakeComputer, image: Image) -> None:
+def test_a_method_that_the_board_does_not_offer_is_refused_with_those_it_does(
+    computer: FakeComputer, image: Image
+) -> None:
     error = refusal(computer, image, method="uf2")
     assert isinstance(error, UsageError) and "bossac" in error.hint
 
@@ -227,5 +241,3 @@ def test_uf2_needs_exactly_one_drive(tmp_path: Path) -> None:
     (tmp_path / "RPI-RP2").mkdir()
     (tmp_path / "RPI-RP2" / "INFO_UF2.TXT").write_text("UF2 Bootloader")
     assert uploaders.uf2_drive((tmp_path,)) == tmp_path / "RPI-RP2"
-
-
