@@ -234,7 +234,7 @@ def _application(board: Board, before: Port | None, system: System, progress: Ca
     if found is None:
         raise DeviceError(
             f"the image was written, but the {board.title} did not come back within {APPLICATION_SECONDS:.0f} s",
-            f"press reset; if its port stays dead, double-press reset and flash again; here: {describe(system.ports())}",
+            f"press reset; port dead: double-press reset, flash again; here: {describe(system.ports())}",
         )
     return found
 

@@ -12,6 +12,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ecgdeploy.boards import Board
 from ecgdeploy.errors import BuildError, DeviceError, UsageError
@@ -144,7 +145,7 @@ def command(board: Board, uploader: Uploader, folder: Path, image: Path, port: s
     )
 
 
-def _target(board: Board, tool: str) -> str:
+def _target(board: Board, tool: Literal["pyocd", "jlink"]) -> str:
     """Name that a debug-probe program has for the board's chip."""
     name = board.upload.targets.get(tool)
     if not name:
