@@ -1,0 +1,65 @@
+"""Does it fit: by how many bytes not, in which memory, and which tensors weigh most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ecgdeploy.errors import BuildError
+from ecgdeploy.projects.types import Request
+
+if TYPE_CHECKING:
+    from ecgdeploy.graph import Graph
+
+HEAVIEST = 3
+
+
+def heaviest(graph: Graph, constant: bool, count: int = HEAVIEST) -> str:
+    """The largest constant (or computed) tensors as text, largest first."""
+    tensors = [tensor for tensor in graph.tensors if (tensor.data is not None) == constant]
+    tensors.sort(key=lambda tensor: (-tensor.bytes, tensor.index))
+    return ", ".join(f"'{tensor.name}' {tensor.bytes:,} B" for tensor in tensors[:count])
+
+
+def check_before_compile(request: Request, flash_bytes: int, ram_bytes: int) -> None:
+    """Refuse what cannot fit whatever the compiler does, before it starts.
+
+    Parameters
+    ----------
+    request : Request
+    flash_bytes : int
+        Least constant data of the image, in bytes.
+    ram_bytes : int
+        Least memory of the engine, in bytes.
+
+    Raises
+    ------
+    BuildError
+        Names the memory, the excess and the heaviest tensors.
+    """
+    memory = request.board.memory
+    if memory is None:
+        return
+    over = {}
+    if flash_bytes > memory.flash.bytes:
+        over["FLASH"] = flash_bytes - memory.flash.bytes
+    ram = memory.ram.bytes - memory.stack_bytes
+    if ram_bytes > ram:
+        over["RAM"] = ram_bytes - ram
+    if over:
+        raise overflow_error(request, over, least=True)
+
+
+def overflow_error(request: Request, over: dict[str, int], least: bool = False) -> BuildError:
+    """The error for an image that is `over` its memories (linker's region name to bytes)."""
+    memory = request.board.memory
+    assert memory is not None
+    phrases, tensors = [], []
+    for region, constant, size in (("FLASH", True, memory.flash.bytes), ("RAM", False, memory.ram.bytes)):
+        if region in over:
+            what = "flash" if constant else "RAM"
+            phrases.append(f"{'at least ' if least else ''}{over[region]:,} bytes over in {what} ({size:,})")
+            tensors.append(f"heaviest tensors in {what}: {heaviest(request.model.graph, constant)}")
+    return BuildError(
+        f"{request.model.name} with engine {request.engine} does not fit {request.board.name}: {' and '.join(phrases)}",
+        "; ".join(tensors),
+    )

@@ -1,0 +1,69 @@
+"""CMake and Ninja on a project folder: configured once, built incrementally, failures as one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from ecgdeploy.errors import BuildError
+from ecgdeploy.toolchains.tools import require
+
+LOG = "build.log"
+
+
+class CompileError(BuildError):
+    """A compile or link failed; `output` is everything the tools said."""
+
+    def __init__(self, message: str, hint: str, output: str) -> None:
+        super().__init__(message, hint)
+        self.output = output
+
+
+def build(folder: Path, out: Path | None = None) -> Path:
+    """Configure (where needed) and build the CMake project in `folder`.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``CMakeLists.txt``.
+    out : Path, optional
+        Build folder; ``folder/build`` by default.
+
+    Returns
+    -------
+    Path
+        The build folder.
+
+    Raises
+    ------
+    CompileError
+        A step failed; the first error is in the message and all of it in ``build.log``.
+    BuildError
+        CMake or Ninja is missing.
+    """
+    require("cmake", "ninja")
+    out = out or folder / "build"
+    out.mkdir(parents=True, exist_ok=True)
+    log = ""
+    steps = [["cmake", "--build", str(out)]]
+    if not (out / "build.ninja").exists():
+        steps.insert(0, ["cmake", "-S", str(folder), "-B", str(out), "-G", "Ninja"])
+    environment = {**os.environ, "LC_ALL": "C"}
+    for step in steps:
+        done = subprocess.run(step, capture_output=True, text=True, errors="replace", env=environment, check=False)
+        log += done.stdout + done.stderr
+        (out / LOG).write_text(log)
+        if done.returncode:
+            raise CompileError(f"the firmware did not compile: {_first_error(log)}", f"see {out / LOG}", log)
+    return out
+
+
+def _first_error(log: str) -> str:
+    """The first line of a log that tells what is wrong."""
+    for line in log.splitlines():
+        if re.search(r"\berror\b|undefined reference|No such file|Error:", line):
+            return line.strip()
+    lines = [line for line in log.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "no output"
