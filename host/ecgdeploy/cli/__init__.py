@@ -18,6 +18,7 @@ from ecgdeploy.errors import EcgDeployError
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "boards": ("boards", "boards", "List the boards, or show one board's facts."),
     "flash": ("flash", "flash", "Write a built project to its board, and prove that the board runs it."),
+    "build": ("build", "build", "Build the firmware of a model for a board, or for its emulated twin."),
     "doctor": ("doctor", "doctor", "Check the tools: found, version, what for, how to install."),
 }
 

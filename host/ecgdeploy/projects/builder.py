@@ -86,6 +86,8 @@ def build_request(request: Request, output: Path | None = None, render_only: boo
         write_project(folder, project, manifest, previous)
         if render_only:
             return Build(folder, None, project.build_id, manifest, None, False)
+        if previous and "image" in previous:  # whatever it is, it is not what this project makes: link anew
+            (folder / previous["image"]["path"]).unlink(missing_ok=True)
         image = compile_(request, project, folder)
         if image.elf is not None:
             manifest["image"] = {
@@ -110,10 +112,11 @@ def _already_built(folder: Path, project: Project, previous: dict[str, Any] | No
     """The finished build of exactly this project in `folder`, None where it is missing, older or damaged."""
     if not previous or not previous.get("complete") or previous["files"] != file_hashes(project):
         return None
-    image = previous.get("image")
-    elf = folder / image["path"] if image else None
-    if elf and not (elf.is_file() and sha256_file(elf) == image["sha256"]):
-        return None
+    elf = None
+    if image := previous.get("image"):
+        elf = folder / image["path"]
+        if not (elf.is_file() and sha256_file(elf) == image["sha256"]):
+            return None
     if not intact(folder, project):
         return None
     sizes = Sizes(**previous["sizes"]) if "sizes" in previous else None

@@ -20,7 +20,8 @@ PREFIX = "arm-none-eabi-"
 FOLDERS = ("include", "link", "app", "port/mps2")
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion")
 # -O2 and builtins: -Os costs the kernels 1.2-7 times their speed, -O3 and -fno-builtin make them slower
-OPTIMIZE = ("-O2", "-g", "-ffunction-sections", "-fdata-sections", "-fno-common")
+# unified assembler syntax: GCC's default for inline assembly on Armv6-M is the old one
+OPTIMIZE = ("-O2", "-g", "-ffunction-sections", "-fdata-sections", "-fno-common", "-masm-syntax-unified")
 LINK_FLAGS = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments")
 
 
@@ -99,7 +100,8 @@ def render_with(request: Request, engine: EnginePart) -> Project:
     sources = [
         name
         for name in sorted(files)
-        if name.endswith((".c", ".cc", ".cpp", ".S")) and (name not in engine.external or name in engine.external_sources)
+        if name.endswith((".c", ".cc", ".cpp", ".S"))
+        and (name not in engine.external or name in engine.external_sources)
     ]
     defsyms = {
         "ECGD_FLASH_BYTES": memory.flash.bytes,
@@ -111,7 +113,9 @@ def render_with(request: Request, engine: EnginePart) -> Project:
         "title": f"{request.model.name} on the emulated {board.title}, engine {request.engine}",
         "languages": engine.languages,
         "sources": sources,
-        "include_dirs": sorted({str(Path(name).parent) for name in files if name.endswith(".h")} | set(engine.include_dirs)),
+        "include_dirs": sorted(
+            {str(Path(name).parent) for name in files if name.endswith(".h")} | set(engine.include_dirs)
+        ),
         "compile_flags": (*OPTIMIZE, *engine.compile_flags),
         "link_flags": link_flags,
         "linker_script": "firmware/port/mps2/mps2.ld",

@@ -34,7 +34,9 @@ def read_model(model: str | Path) -> Model:
     except FileNotFoundError:
         raise ModelError(f"no model file {path}", "give a .tflite file or a preset's name") from None
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror}", "give a .tflite file or a preset's name") from None
+        raise ModelError(
+            f"{path}: cannot be read: {error.strerror}", "give a .tflite file or a preset's name"
+        ) from None
     from ecgdeploy.graph import read_tflite
 
     # by path: an error names the file

@@ -166,9 +166,7 @@ def measure(
 _NOT_STORED = frozenset({".bss", ".noinit"})  # ld gives them a load address, but they are NOLOAD
 
 
-def _by_part(
-    pieces: Iterable[Piece], sections: dict[str, int], part_of: Callable[[Piece], str]
-) -> dict[str, int]:
+def _by_part(pieces: Iterable[Piece], sections: dict[str, int], part_of: Callable[[Piece], str]) -> dict[str, int]:
     """Bytes of each part in `sections`, largest first; what no object accounts for is padding."""
     parts: dict[str, int] = {}
     for piece in pieces:

@@ -45,7 +45,9 @@ class Tool:
 TOOLS: tuple[Tool, ...] = (
     Tool("cmake", "building emulated and Linux firmware", "cmake", required=True),
     Tool("ninja", "building emulated and Linux firmware", "ninja-build", required=True),
-    Tool("arm-none-eabi-gcc", "compiling for Cortex-M boards", "gcc-arm-none-eabi libnewlib-arm-none-eabi", required=True),
+    Tool(
+        "arm-none-eabi-gcc", "compiling for Cortex-M boards", "gcc-arm-none-eabi libnewlib-arm-none-eabi", required=True
+    ),
     Tool("qemu-system-arm", "running an emulated Cortex-M board", "qemu-system-arm", required=True),
     Tool("gcc", "running the generated engine on this computer", "gcc libc6-dev"),
     Tool("clang", "fuzzing the link (make test)", "clang libclang-rt-14-dev"),
@@ -98,7 +100,9 @@ def compiler_identity(program: str) -> str:
     require(program)
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
     if done.returncode or not done.stdout:
-        raise BuildError(f"{program} does not run", done.stderr.strip().splitlines()[0] if done.stderr else "reinstall it")
+        raise BuildError(
+            f"{program} does not run", done.stderr.strip().splitlines()[0] if done.stderr else "reinstall it"
+        )
     return done.stdout.splitlines()[0]
 
 
