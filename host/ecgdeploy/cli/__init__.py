@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "flash": ("flash", "flash", "Write a built project to its board, and prove that the board runs it."),
     "build": ("build", "build", "Build the firmware of a model for a board, or for its emulated twin."),
     "doctor": ("doctor", "doctor", "Check the tools: found, version, what for, how to install."),
+    "completion": ("completion", "completion", "Print the completion script of bash, zsh or fish."),
 }
 
 
@@ -58,7 +59,7 @@ def app() -> None:
 def main() -> None:
     """Run the command line; user errors become one line on stderr and their exit code."""
     try:
-        app.main(standalone_mode=False)
+        app.main(prog_name="ecgdeploy", standalone_mode=False)
     except EcgDeployError as error:
         click.echo(f"ecgdeploy: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""), err=True)
         sys.exit(error.exit_code)

@@ -6,9 +6,11 @@ import json
 
 import click
 
+from ecgdeploy.cli.complete import board_completion
+
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=board_completion)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def boards(name: str | None, as_json: bool) -> None:
     """List the boards, or show the facts of board NAME and where each was looked up."""

@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ecgdeploy.cli.complete import board_completion
+
 if TYPE_CHECKING:
     from ecgdeploy.projects import Build
 
 
 @click.command()
-@click.option("--board", required=True, help="Name of a board (see `ecgdeploy boards`), or a board file.")
+@click.option(
+    "--board",
+    required=True,
+    help="Name of a board (see `ecgdeploy boards`), or a board file.",
+    shell_complete=board_completion,
+)
 @click.option("--model", default="beat-cnn", show_default=True, help="A .tflite file, or the name of a preset.")
 @click.option("--engine", help="Inference engine: static, tflm or litert; the board's default otherwise.")
 @click.option("--emulate", is_flag=True, help="Build for the board's emulated twin.")
