@@ -1,0 +1,1 @@
+Client=Hello=Inference=LinkStatistics=TensorInfo=None
