@@ -1,5 +1,5 @@
 /* Rendered from host/ecgdeploy/link/protocol.py by `python -m ecgdeploy.link.render`: change it there.
- * ECGD_<LAYOUT>_<FIELD>_AT is a field's place in its payload, ECGD_<LAYOUT>_BYTES the size of the fixed part. */
+ * ECGD_<LAYOUT>_<FIELD>_AT is a field's place in its payload, ECGD_<LAYOUT>_BYTES its fixed part's size. */
 #ifndef ECGD_PROTOCOL_H
 #define ECGD_PROTOCOL_H
 

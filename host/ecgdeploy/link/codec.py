@@ -70,7 +70,8 @@ def decode(stuffed: bytes, capacity: int = CAPACITY) -> Frame | None:
         return None
     if zlib.crc32(body[:-CRC_BYTES]) != int.from_bytes(body[-CRC_BYTES:], "little"):
         return None
-    return Frame(*HEADER.struct.unpack_from(body), body[HEADER_BYTES:-CRC_BYTES])
+    type_, generation, sequence, session = HEADER.struct.unpack_from(body)
+    return Frame(type_, generation, sequence, session, body[HEADER_BYTES:-CRC_BYTES])
 
 
 class Parser:

@@ -214,7 +214,7 @@ ERROR = Message(
 )
 KEEPALIVE = Message("keepalive", (), "The device is computing. Its sequence says nothing.", id=0xC1)
 NAK = Message(
-    "nak", (), "Frames are missing or damaged: go back to this sequence. At most one a sequence and generation.", id=0xC2
+    "nak", (), "Frames are missing or damaged: go back to this sequence. One at most for each generation.", id=0xC2
 )
 
 MESSAGES = (
@@ -223,7 +223,7 @@ MESSAGES = (
 )  # fmt: skip
 
 ERRORS = (
-    Code("version", 1, "the firmware speaks another protocol version", "rebuild and flash the firmware with this ecgdeploy"),
+    Code("version", 1, "the firmware speaks another protocol version", "rebuild and flash the firmware"),
     Code("no_session", 2, "the device knows no such session, it has restarted", "the host opens a new one by itself"),
     Code("unknown_message", 3, "the firmware does not know this message", "rebuild and flash the firmware"),
     Code("bad_length", 4, "a message has the wrong size", "host and firmware differ: rebuild and flash the firmware"),

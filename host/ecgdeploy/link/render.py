@@ -24,7 +24,7 @@ def header() -> str:
     """Text of ``firmware/link/ecgd_protocol.h``."""
     lines = [
         f"/* Rendered from host/ecgdeploy/link/protocol.py by `{COMMAND}`: change it there.",
-        " * ECGD_<LAYOUT>_<FIELD>_AT is a field's place in its payload, ECGD_<LAYOUT>_BYTES the size of the fixed part. */",
+        " * ECGD_<LAYOUT>_<FIELD>_AT is a field's place in its payload, ECGD_<LAYOUT>_BYTES its fixed part's size. */",
         "#ifndef ECGD_PROTOCOL_H",
         "#define ECGD_PROTOCOL_H",
         "",
@@ -87,7 +87,7 @@ def _layout(layout: Layout, title: str) -> list[str]:
             lines.append(f"| {at} | {field.name} | {kind} | {field.doc} |")
             at += field.bytes
         if layout.tail:
-            lines.append(f"| {at} | – | bytes | {layout.tail} |")
+            lines.append(f"| {at} | - | bytes | {layout.tail} |")
     return lines
 
 
@@ -112,13 +112,13 @@ the device knows no session and says so; the host opens a new one and sends agai
 
 **Credit.** A device reads its receive buffer at once, except while it carries out a command. So the host may send at
 most `window_bytes` behind the end of a frame that is not yet answered, which is the size of the receive ring and not of
-a frame: a frame may be far larger than the ring. At most `replies` inferences may be unanswered, because so many RESULTs
-are kept for replay.
+a frame: a frame may be far larger than the ring. At most `replies` inferences may be unanswered, because so many
+RESULTs are kept for replay.
 
 **Time.** `reply_ms` and `keepalive_ms` of WELCOME are the budgets; the host adds what its own transport needs.
 
-**What proves a result.** The frame's CRC-32; the inference's id; `input_crc`, taken from the bytes as the engine is fed, which
-the host compares with what it meant to send; `output_crc`, over the engine's own output memory.
+**What proves a result.** The frame's CRC-32; the inference's id; `input_crc`, taken from the bytes as the engine is
+fed, which the host compares with what it meant to send; `output_crc`, over the engine's own output memory.
 """
 
 

@@ -1,0 +1,145 @@
+"""A device behind any pyserial URL: a device path, ``socket://``, ``rfc2217://``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from ecgdeploy.errors import DeviceError, UsageError
+from ecgdeploy.link.transport import LineLost, Transport
+
+BAUD = 115200
+# opening a board's USB port at this rate makes it jump into its boot loader
+TOUCH_BAUD = 1200
+WRITE_TIMEOUT_S = 5.0
+# a restarting board's USB port is gone for a while
+RETURN_S = 8.0
+RETURN_POLL_S = 0.2
+NETWORK_LATENCY_S = 0.5
+LOCAL_LATENCY_S = 0.15
+READ_BYTES = 4096
+
+
+class SerialTransport(Transport):
+    """A serial line.
+
+    Parameters
+    ----------
+    url : str
+        What ``serial.serial_for_url`` takes.
+    baud : int
+        Baud rate; says nothing on USB, a pty or a socket.
+    """
+
+    start_s = 3.0
+
+    def __init__(self, url: str, baud: int = BAUD) -> None:
+        if baud == TOUCH_BAUD:
+            raise UsageError(f"{url}: {TOUCH_BAUD} baud restarts a board into its boot loader", "use another rate")
+        self.name = url
+        self.url = url
+        self.baud = baud
+        self.latency_s = NETWORK_LATENCY_S if "://" in url else LOCAL_LATENCY_S
+        self._serial: Any = None
+
+    def open(self) -> None:
+        """Open the port, raw and for us alone. Raises DeviceError: absent, busy (naming who holds it), no right."""
+        import serial
+
+        options: dict[str, Any] = {"baudrate": self.baud, "timeout": 0, "write_timeout": WRITE_TIMEOUT_S}
+        if "://" not in self.url:
+            options["exclusive"] = True
+        try:
+            self._serial = serial.serial_for_url(self.url, **options)
+        except (serial.SerialException, OSError, ValueError) as error:
+            raise self._explain(error) from error
+
+    def _explain(self, error: Exception) -> DeviceError:
+        number = getattr(error, "errno", None)
+        text = str(error)
+        path = Path(self.url)
+        if "://" in self.url:
+            reason = re.sub(r"^.*?: ", "", text) if "Could not open port" in text else text
+            return DeviceError(f"{self.url}: cannot be opened: {reason}", "check address and that the server listens")
+        if not path.exists():
+            return DeviceError(f"{self.url}: there is no such port", "is the board plugged in?")
+        if number == 13 or "Permission denied" in text:
+            return DeviceError(f"{self.url}: no right to open it", "add yourself to group dialout and log in again")
+        holders = port_holders(path)
+        if holders or number in (11, 16) or "exclusively lock" in text:
+            who = ", ".join(holders) or "another process"
+            return DeviceError(f"{self.url}: is in use by {who}", "end it, or wait until it is done")
+        return DeviceError(f"{self.url}: cannot be opened: {text}", "is it a serial port?")
+
+    def reopen(self) -> None:
+        """Wait for the port to come back after a restart or a pulled cable."""
+        self.close()
+        until = time.monotonic() + RETURN_S
+        while True:
+            try:
+                return self.open()
+            except DeviceError:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(RETURN_POLL_S)
+
+    def read(self, timeout: float) -> bytes:
+        """Bytes from the line."""
+        port = self._port()
+        try:
+            port.timeout = timeout
+            data = port.read(1)
+            if data:
+                port.timeout = 0
+                data += port.read(READ_BYTES)
+            return bytes(data)
+        except Exception as error:
+            raise self._lost(error) from error
+
+    def write(self, data: bytes) -> None:
+        """Bytes to the line."""
+        try:
+            self._port().write(data)
+        except Exception as error:
+            raise self._lost(error) from error
+
+    def _port(self) -> Any:
+        if self._serial is None:
+            raise LineLost("the port is closed")
+        return self._serial
+
+    def _lost(self, error: Exception) -> LineLost:
+        import serial
+
+        if isinstance(error, LineLost):
+            return error
+        if isinstance(error, (serial.SerialException, OSError, TypeError, AttributeError)):
+            return LineLost(str(error) or type(error).__name__)
+        raise error
+
+    def close(self) -> None:
+        """Close the port."""
+        port, self._serial = self._serial, None
+        if port is not None:
+            with contextlib.suppress(Exception):
+                port.close()
+
+
+def port_holders(path: Path) -> list[str]:
+    """Processes that have the port open, as ``name (pid N)``; those of other users cannot be seen."""
+    real, holders = os.path.realpath(path), []
+    for folder in Path("/proc").glob("[0-9]*/fd"):
+        pid = folder.parent.name
+        if int(pid) == os.getpid():
+            continue
+        try:
+            if any(os.path.realpath(link) == real for link in folder.iterdir()):
+                name = (folder.parent / "comm").read_text().strip()
+                holders.append(f"{name} (pid {pid})")
+        except OSError:
+            continue
+    return holders
