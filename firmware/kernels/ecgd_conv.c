@@ -1,0 +1,59 @@
+/* Convolutions and dense layers in portable C: any shape, any target; the reference of the DSP kernels. */
+#include "ecgd_kernels.h"
+#include "ecgd_requantize.h"
+
+int32_t ecgd_requantize(int32_t acc, int32_t multiplier, int32_t right) {
+    return ecgd_requantize_inline(acc, multiplier, right);
+}
+
+void ecgd_conv_portable(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {
+    const uint32_t filled = (conv->length + 3u) & ~3u;
+    const uint32_t channels = conv->channels;
+    /* In the sum form the high byte holds b - 1 where a is negative. */
+    const int32_t borrow = conv->form == ECGD_WEIGHTS_SUM ? -1 : 0;
+    const int8_t *weights = conv->weights;
+    for (uint32_t channel = 0; channel < channels; channel += 2) {
+        for (uint32_t p = 0; p < positions; p++) {
+            const int16_t *x = window + p * conv->stride;
+            const int8_t *w = weights;
+            int32_t a = conv->scale[channel].bias;
+            int32_t b = conv->scale[channel + 1].bias;
+            for (uint32_t s = 0; s < conv->segments; s++) {
+                for (uint32_t i = 0; i < conv->length; i++) {
+                    const int32_t wa = w[2 * i];
+                    const int32_t wb = w[2 * i + 1] - (borrow & (wa >> 31));
+                    a += wa * x[i];
+                    b += wb * x[i];
+                }
+                w += 2 * filled;
+                x += conv->step;
+            }
+            int16_t *y = out + p * channels + channel;
+            y[0] = ecgd_clamp(ecgd_requantize_inline(a, conv->scale[channel].multiplier, conv->right[channel]),
+                              conv->low, conv->high);
+            if (channel + 1 < channels) {
+                y[1] = ecgd_clamp(
+                    ecgd_requantize_inline(b, conv->scale[channel + 1].multiplier, conv->right[channel + 1]),
+                    conv->low, conv->high);
+            }
+        }
+        weights += 2 * filled * conv->segments;
+    }
+}
+
+void ecgd_depthwise_portable(const ecgd_depthwise_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {
+    const uint32_t filled = (conv->taps + 1u) & ~1u;
+    for (uint32_t channel = 0; channel < conv->channels; channel++) {
+        const int8_t *w = conv->weights + (channel & ~1u) * filled + (channel & 1u);
+        for (uint32_t p = 0; p < positions; p++) {
+            const int16_t *x = window + p * conv->stride + channel;
+            int32_t acc = conv->scale[channel].bias;
+            for (uint32_t k = 0; k < conv->taps; k++) {
+                acc += w[2 * k] * x[k * conv->step];
+            }
+            out[p * conv->channels + channel] =
+                ecgd_clamp(ecgd_requantize_inline(acc, conv->scale[channel].multiplier, conv->right[channel]),
+                           conv->low, conv->high);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+"""Constants of the C kernels: weights in the order the kernels read them, and which kernel a layer calls.
+
+The layouts are declared in ``firmware/kernels/ecgd_kernels.h``; this is the only place that writes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SUM_LIMIT = 1 << 23
+"""The DSP kernels recover the odd channel's sum from 24 bits: exact while its magnitude stays below."""
+ACCUMULATOR_LIMIT = 1 << 30
+"""The DSP kernels double the accumulator before the high multiplication."""
+
+
+@dataclass(frozen=True, eq=False)
+class PackedConv:
+    """What the generated C needs for one convolution or dense layer.
+
+    Attributes
+    ----------
+    kernel : C function to call
+    definition : line that must stand once in the generated source before the call; empty where none is needed
+    weights : int8 array, to be 4-byte aligned
+    scale : int32 array [channels rounded up to even, 2], bias and multiplier
+    right : int8 array [channels rounded up to even], right shifts
+    fields : the numeric members of ``ecgd_conv_t`` or ``ecgd_depthwise_t`` by name
+    """
+
+    kernel: str
+    definition: str
+    weights: np.ndarray
+    scale: np.ndarray
+    right: np.ndarray
+    fields: dict[str, int]
+
+    def initialiser(self, weights: str, scale: str, right: str) -> str:
+        """C initialiser of the struct, given the names of the three arrays."""
+        members = ", ".join(f".{name} = {value}" for name, value in self.fields.items())
+        return f"{{.weights = {weights}, .scale = {scale}, .right = {right}, {members}}}"
+
+
+def pack_conv(
+    weights: np.ndarray, bias: np.ndarray, multipliers: np.ndarray, shifts: np.ndarray, low: int, high: int, zero: int,
+    input_low: int, input_high: int, stride: int = 1, dilation: int = 1, target: str = "portable",
+) -> PackedConv:  # fmt: skip
+    """Pack a convolution in one dimension, or a dense layer (one tap).
+
+    Parameters
+    ----------
+    weights : int8 [outputs, taps, inputs]
+    bias, multipliers, shifts : int32 [outputs]; shifts as TFLite has them (positive = left)
+    low, high : clamp of the zero-point-free result
+    zero : output zero point
+    input_low, input_high : range of the zero-point-free input; 0 (padding) is added to it
+    stride, dilation : in positions
+    target : "portable" or "cortex-m4"
+    """
+    outputs, taps, inputs = weights.shape
+    segments, length, step = (1, taps * inputs, 0) if dilation == 1 or taps == 1 else (taps, inputs, dilation * inputs)
+    pairs = _pairs(weights.reshape(outputs, segments, length), 4)
+    bounds = _bounds(weights.reshape(outputs, -1), bias, input_low, input_high)
+    sum_form = bool(np.all(bounds.sums[1::2] < SUM_LIMIT)) and _fits_sum(pairs)
+    fields = {
+        "channels": outputs, "segments": segments, "length": length, "step": step, "stride": stride * inputs,
+        "low": low, "high": high, "zero": zero, "form": 0 if sum_form else 1,
+    }  # fmt: skip
+    del target
+    return PackedConv(
+        "ecgd_conv_portable", "", _encode(pairs, sum_form), *_scales(bias, multipliers, shifts), fields,
+    )  # fmt: skip
+
+
+def pack_depthwise(
+    weights: np.ndarray, bias: np.ndarray, multipliers: np.ndarray, shifts: np.ndarray, low: int, high: int, zero: int,
+    input_low: int, input_high: int, stride: int = 1, dilation: int = 1, target: str = "portable",
+) -> PackedConv:  # fmt: skip
+    """Pack a depthwise convolution with one filter a channel; `weights` int8 [taps, channels], else as `pack_conv`."""
+    taps, channels = weights.shape
+    pairs = _pairs(weights.T.reshape(channels, 1, taps), 2)
+    fields = {
+        "channels": channels, "taps": taps, "step": dilation * channels, "stride": stride * channels,
+        "low": low, "high": high, "zero": zero,
+    }  # fmt: skip
+    del target, input_low, input_high
+    return PackedConv(
+        "ecgd_depthwise_portable", "", _encode(pairs, False), *_scales(bias, multipliers, shifts), fields,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Bounds:
+    sums: np.ndarray  # largest |sum of w x| per channel
+    accumulators: np.ndarray  # with bias
+
+
+def _bounds(weights: np.ndarray, bias: np.ndarray, input_low: int, input_high: int) -> _Bounds:
+    """Largest magnitudes that any input in the range can give, per channel."""
+    low, high = min(input_low, 0), max(input_high, 0)
+    w = weights.astype(np.int64)
+    positive, negative = np.maximum(w, 0).sum(1), np.minimum(w, 0).sum(1)
+    top, bottom = positive * high + negative * low, positive * low + negative * high
+    b = bias.astype(np.int64)
+    return _Bounds(np.maximum(top, -bottom), np.maximum(np.abs(top + b), np.abs(bottom + b)))
+
+
+def _pairs(weights: np.ndarray, multiple: int) -> np.ndarray:
+    """[channels, segments, length] -> int64 [channel pairs, segments, filled length, 2], filled with zeros."""
+    channels, segments, length = weights.shape
+    filled = np.zeros((channels + channels % 2, segments, -(-length // multiple) * multiple), np.int64)
+    filled[:channels, :, :length] = weights
+    return filled.reshape(-1, 2, *filled.shape[1:]).transpose(0, 2, 3, 1)
+
+
+def _fits_sum(pairs: np.ndarray) -> bool:
+    sums = 256 * pairs[..., 1] + pairs[..., 0]
+    return bool(np.all((sums >= -32768) & (sums <= 32767)))
+
+
+def _encode(pairs: np.ndarray, sum_form: bool) -> np.ndarray:
+    if sum_form:
+        return (256 * pairs[..., 1] + pairs[..., 0]).astype("<i2").reshape(-1).view(np.int8)
+    return pairs.astype(np.int8).reshape(-1)
+
+
+def _scales(bias: np.ndarray, multipliers: np.ndarray, shifts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    channels = len(bias)
+    scale = np.zeros((channels + channels % 2, 2), np.int32)
+    scale[:channels, 0], scale[:channels, 1] = bias, multipliers
+    right = np.zeros(len(scale), np.int8)
+    right[:channels] = -np.asarray(shifts)
+    right[channels:] = right[:1]
+    return scale, right
