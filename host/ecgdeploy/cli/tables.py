@@ -1,0 +1,25 @@
+"""Terminal tables of the training commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def quantization_table(manifest: dict[str, Any]) -> Any:
+    """Table of a quantization manifest: one row a precision."""
+    from rich.table import Table
+
+    table = Table(title=f"test: {manifest['test'].get('source', 'not scored')}")
+    for name in ("precision", "bytes", "accuracy", "macro F1", "macro AUC", "= float32", "max |Δp|", "calibration"):
+        table.add_column(name, justify="left" if name == "precision" else "right")
+    for precision, entry in manifest["precisions"].items():
+        test, against = entry.get("test", {}), entry.get("against_float32", {})
+        table.add_row(
+            precision,
+            f"{entry['bytes']:,}",
+            *(f"{test[k]:.4f}" if k in test else "-" for k in ("accuracy", "macro_f1", "macro_auc")),
+            f"{against['argmax_agreement']:.4f}" if against else "-",
+            f"{against['max_probability_difference']:.4f}" if against else "-",
+            f"{entry['calibration']['windows']} windows" if entry["calibration"] else "-",
+        )
+    return table

@@ -1,0 +1,69 @@
+"""``ecgdeploy train``: one configuration in, one run folder out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ecgdeploy.errors import UsageError
+
+
+def _assignments(pairs: tuple[str, ...]) -> dict[str, Any]:
+    found = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise UsageError(f"--set {pair}: no '='", "write --set key=value, e.g. --set epochs=3")
+        try:
+            found[key] = json.loads(text)
+        except ValueError:
+            found[key] = text
+    return found
+
+
+@click.command()
+@click.option("--preset", help="A preset of the zoo (ecgdeploy zoo list).")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="A run's TOML file.")
+@click.option("--output", type=click.Path(path_type=Path), help="Run folder [runs/NAME]; an unfinished run resumes.")
+@click.option("--data", type=click.Path(path_type=Path), help="The data set's folder [$ECGDEPLOY_DATA].")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Replace one key, e.g. --set epochs=3.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads of TensorFlow.")
+@click.option("--show-schema", is_flag=True, help="Print the configuration's keys as JSON schema and stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's manifest as JSON.")
+def train(
+    preset: str | None,
+    config_file: Path | None,
+    output: Path | None,
+    data: Path | None,
+    pairs: tuple[str, ...],
+    threads: int | None,
+    show_schema: bool,
+    as_json: bool,
+) -> None:
+    """Train a model; run again on the same folder, it resumes where it was killed."""
+    from ecgdeploy import zoo
+    from ecgdeploy.cli.common import progress_bar, require_target
+    from ecgdeploy.training import config, run
+
+    if show_schema:
+        click.echo(json.dumps(config.RunConfig.model_json_schema(), indent=2))
+        return
+    if (preset is None) == (config_file is None):
+        raise UsageError("give --preset or --config, one of them", "ecgdeploy zoo list names the presets")
+    settings = config.read(zoo.config_path(preset) if preset else config_file or Path())
+    settings = config.override(settings, _assignments(pairs)) if pairs else settings
+    require_target(settings)
+    folder = output or Path("runs") / settings.name
+    with progress_bar() as report:
+        done = run.train(settings, folder, data=data, threads=threads, report=report)
+    if as_json:
+        click.echo(json.dumps(done.manifest, indent=2, sort_keys=True))
+        return
+    facts = done.manifest
+    figures = ", ".join(f"{k} {v:.4f}" for k, v in facts["validation"].items())
+    click.echo(f"{folder}: {facts['parameters']} parameters, best epoch {facts['best_epoch']} of {facts['epochs_run']}")
+    click.echo(f"data: {facts['source']}; validation: {figures}")
+    click.echo(f"next: ecgdeploy quantize {folder}")

@@ -1,0 +1,137 @@
+"""Converting a Keras model to one precision, in a child process, and checking what came out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgdeploy.errors import ModelError, UsageError, unknown
+from ecgdeploy.provenance import sha256_bytes
+
+CONVERTIBLE = ("float32", "float16", "dynamic", "int8", "int16x8")
+NEEDS_CALIBRATION = ("int8", "int16x8")
+#: largest difference of a probability between the Keras model and its float32 file that rounding explains
+FLOAT_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Converted:
+    """One ``.tflite``.
+
+    Attributes
+    ----------
+    precision : str
+    content : bytes
+        The file.
+    calibration : dict
+        Number of windows, how they were chosen and their hash; empty for precisions that need none.
+    outputs : tuple of str
+        Names of the Keras outputs in Keras' order; the file may hold them in another.
+    """
+
+    precision: str
+    content: bytes
+    calibration: dict[str, Any]
+    outputs: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file."""
+        return sha256_bytes(self.content)
+
+
+def convert(
+    model: Path, precision: str, calibration: Any = None, *, per_channel: bool = True, timeout: float = 1800
+) -> Converted:
+    """Convert a ``.keras`` file.
+
+    Parameters
+    ----------
+    calibration : CalibrationView, optional
+        Needed by int8 and int16x8; nothing else is accepted, so that no test window can set a range.
+    per_channel : bool
+        One weight scale an output channel; False only to show what a single one costs.
+    timeout : float
+        Seconds for the child process; the converter crashes or hangs on some graphs.
+
+    Returns
+    -------
+    Converted
+
+    Raises
+    ------
+    DataError
+        Calibration is not a `CalibrationView`, or holds NaN.
+    ModelError
+        The converter crashed, or its float32 file does not compute what the Keras model does.
+    UsageError
+        Unknown precision; no calibration where one is needed.
+    """
+    if precision not in CONVERTIBLE:
+        raise unknown("precision", precision, CONVERTIBLE)
+    note: dict[str, Any] = {}
+    windows = None
+    if precision in NEEDS_CALIBRATION:
+        windows, note = _calibration(calibration, precision)
+    with tempfile.TemporaryDirectory(prefix="ecgdeploy-convert-") as scratch:
+        folder = Path(scratch)
+        if windows is not None:
+            np.save(folder / "calibration.npy", windows)
+        request = {"model": str(model.resolve()), "precision": precision, "per_channel": per_channel}
+        (folder / "request.json").write_text(json.dumps(request))
+        _run_child(folder, model, precision, timeout)
+        content = (folder / "model.tflite").read_bytes()
+        answer = json.loads((folder / "answer.json").read_text())
+    result = Converted(precision, content, note, tuple(answer["outputs"]))
+    if answer["float_difference"] is not None and not answer["float_difference"] <= FLOAT_TOLERANCE:
+        raise ModelError(
+            f"{model.name}: the converted float32 file differs from the Keras model by {answer['float_difference']:.3g}",
+            "the converter lost weights; report the network",
+        )
+    return result
+
+
+def _calibration(view: Any, precision: str) -> tuple[np.ndarray, dict[str, Any]]:
+    from ecgdeploy.ecg.views import for_calibration
+    from ecgdeploy.training import checks
+
+    if view is None:
+        raise UsageError(f"precision {precision} needs a calibration set", "give task.calibration(n)")
+    view = for_calibration(view)
+    checks.finite(view, "calibration set")
+    windows = np.ascontiguousarray(view.inputs, dtype=np.float32)
+    records = sorted(set(map(str, view.record_ids)))
+    return windows, {
+        "windows": len(windows),
+        "records": len(records),
+        "chosen": view.provenance.get("calibration", {}),
+        "part": view.part,
+        "source": view.source,
+        "sha256": sha256_bytes(windows.tobytes()),
+        "minimum": float(windows.min()),
+        "maximum": float(windows.max()),
+    }
+
+
+def _run_child(folder: Path, model: Path, precision: str, timeout: float) -> None:
+    command = [sys.executable, "-m", "ecgdeploy.quantization.child", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(
+            f"{model.name}: converting to {precision} took more than {timeout:.0f} s", "fewer calibration windows"
+        ) from error
+    if done.returncode or not (folder / "answer.json").is_file():
+        lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
+        last = lines[-1].strip()[:200] if lines else f"exit code {done.returncode}"
+        crashed = f"crashed with signal {-done.returncode}" if done.returncode < 0 else f"failed: {last}"
+        raise ModelError(
+            f"{model.name}: the converter {crashed} for {precision}", "recurrent layers only convert to float32 or dynamic"
+        )

@@ -1,0 +1,106 @@
+"""From a training run to its ``.tflite`` files: convert, compare with float32, write with hashes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgdeploy.provenance import sha256_file, versions, write_atomic, write_manifest
+from ecgdeploy.quantization.precision import Converted, convert
+from ecgdeploy.quantization.runner import TfliteRunner
+from ecgdeploy.training import figures
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """The files that one run became.
+
+    Attributes
+    ----------
+    folder : Path
+        ``PRECISION.tflite`` each, and ``manifest.json``.
+    manifest : dict
+        Per precision: bytes, hash, figures on the test set and agreement with float32.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+
+
+def compare(reference: np.ndarray, found: np.ndarray) -> dict[str, float]:
+    """How far the probabilities `found` [n, classes] are from the float32 ones."""
+    difference = np.abs(found - reference)
+    return {
+        "argmax_agreement": float((found.argmax(1) == reference.argmax(1)).mean()),
+        "max_probability_difference": float(difference.max()),
+        "mean_probability_difference": float(difference.mean()),
+    }
+
+
+def quantize(
+    model: Path,
+    folder: Path,
+    precisions: Sequence[str],
+    calibration: Any,
+    test: Any = None,
+    *,
+    made_from: dict[str, Any] | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> Quantized:
+    """Convert `model` to every one of `precisions` and score each file on `test`.
+
+    Parameters
+    ----------
+    calibration : CalibrationView
+        Training windows; no other view is accepted.
+    test : TestView, optional
+        Scores the files; nothing is chosen by it.
+    made_from : dict, optional
+        Recorded in the manifest: where the model came from.
+    report : callable
+        Called with one line before each step.
+
+    Raises
+    ------
+    DataError, ModelError, UsageError
+        See `convert`.
+    """
+    from ecgdeploy.ecg.views import for_calibration, for_scoring
+
+    if calibration is not None:
+        for_calibration(calibration)
+    if test is not None:
+        for_scoring(test)
+    converted: dict[str, Converted] = {}
+    for precision in precisions:
+        report(f"converting to {precision}")
+        converted[precision] = convert(model, precision, calibration)
+        write_atomic(folder / f"{precision}.tflite", converted[precision].content)
+    entries: dict[str, Any] = {}
+    scores: dict[str, np.ndarray] = {}
+    for precision, file in converted.items():
+        entry: dict[str, Any] = {
+            "bytes": len(file.content), "sha256": file.sha256, "calibration": file.calibration, "outputs": file.outputs
+        }
+        if test is not None:
+            report(f"scoring {precision} on {len(test)} test windows")
+            scores[precision] = TfliteRunner(file.content).run(test.inputs)
+            entry["test"] = figures.figures(test.targets, scores[precision])
+            if "float32" in scores and precision != "float32":
+                entry["against_float32"] = compare(scores["float32"], scores[precision])
+        entries[precision] = entry
+    manifest = {
+        "kind": "quantized model",
+        "model_sha256": sha256_file(model),
+        "made_from": made_from or {},
+        "precisions": json.loads(json.dumps(entries)),
+        "test": {} if test is None else {"source": test.source, "windows": len(test), "provenance": test.provenance},
+        "versions": versions("tensorflow", "keras", "ai-edge-litert", "numpy"),
+    }
+    write_manifest(folder, manifest)
+    return Quantized(folder, manifest)

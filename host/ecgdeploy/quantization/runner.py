@@ -1,0 +1,91 @@
+"""Running a ``.tflite`` on the host: inputs quantized and outputs dequantized with the file's own scales."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ecgdeploy.errors import ModelError
+
+
+def quantize(x: np.ndarray, scale: float, zero_point: int, dtype: Any) -> np.ndarray:
+    """Integers nearest to x / scale + zero_point, saturated to `dtype`."""
+    limits = np.iinfo(dtype)
+    return np.clip(np.round(x / scale) + zero_point, limits.min, limits.max).astype(dtype)
+
+
+class TfliteRunner:
+    """LiteRT interpreter for one file, one window at a time.
+
+    Parameters
+    ----------
+    content : bytes
+        The file; outputs are concatenated in the order of its signature, which is the Keras model's.
+    reference : bool
+        LiteRT's reference kernels instead of the optimized ones with XNNPACK.
+    """
+
+    def __init__(self, content: bytes, *, reference: bool = False, threads: int = 1) -> None:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
+        try:
+            self.interpreter = self._make(Interpreter, content, kind, threads)
+        except (RuntimeError, ValueError):
+            # XNNPACK refuses some int8 graphs that the built-in kernels run
+            kind = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            try:
+                self.interpreter = self._make(Interpreter, content, kind, threads)
+            except (RuntimeError, ValueError) as error:
+                raise ModelError(f"LiteRT does not run this file: {str(error)[:120]}", "convert it again") from error
+        self.input = self.interpreter.get_input_details()[0]
+        self.outputs = self._ordered_outputs()
+
+    @staticmethod
+    def _make(interpreter: Any, content: bytes, kind: Any, threads: int) -> Any:
+        made = interpreter(model_content=content, experimental_op_resolver_type=kind, num_threads=threads)
+        made.allocate_tensors()
+        return made
+
+    def _ordered_outputs(self) -> list[dict[str, Any]]:
+        details = {d["index"]: d for d in self.interpreter.get_output_details()}
+        signatures = self.interpreter.get_signature_list()
+        if len(details) == 1 or not signatures:
+            return list(details.values())
+        runner = self.interpreter.get_signature_runner(next(iter(signatures)))
+        named = runner.get_output_details()
+        return [details[named[name]["index"]] for name in sorted(named)]
+
+    @property
+    def outputs_width(self) -> int:
+        """Values of all outputs together."""
+        return int(sum(d["shape"][-1] for d in self.outputs))
+
+    def to_input(self, window: np.ndarray) -> np.ndarray:
+        """The tensor that the file takes for one float32 window [samples, leads]."""
+        x = np.asarray(window, np.float32).reshape(self.input["shape"])
+        if self.input["dtype"] == np.float32:
+            return x
+        scale, zero_point = self.input["quantization"]
+        return quantize(x, scale, zero_point, self.input["dtype"])
+
+    def one(self, window: np.ndarray, tensor: np.ndarray | None = None) -> np.ndarray:
+        """Outputs [classes], float32, of one window; `tensor` overrides the input made from it."""
+        self.interpreter.set_tensor(self.input["index"], self.to_input(window) if tensor is None else tensor)
+        self.interpreter.invoke()
+        parts = []
+        for detail in self.outputs:
+            value = self.interpreter.get_tensor(detail["index"])[0]
+            if detail["dtype"] != np.float32:
+                scale, zero_point = detail["quantization"]
+                value = (value.astype(np.float32) - zero_point) * np.float32(scale)
+            parts.append(value)
+        return np.concatenate(parts)
+
+    def run(self, windows: Any) -> np.ndarray:
+        """Outputs [n, classes], float32, of windows [n, samples, leads]."""
+        out = np.empty((len(windows), self.outputs_width), np.float32)
+        for index in range(len(windows)):
+            out[index] = self.one(windows[index])
+        return out

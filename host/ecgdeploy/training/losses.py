@@ -1,0 +1,59 @@
+"""Losses for imbalanced classes, one label or many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def class_weights(counts: np.ndarray, kind: str, total: int | None = None) -> np.ndarray:
+    """Weight of each class, mean 1 over the training examples.
+
+    Parameters
+    ----------
+    counts : int [classes]
+        Positive examples of each class.
+    kind : {"none", "sqrt-inverse", "inverse"}
+        1, (n/n_c)^(1/2) or n/n_c before scaling.
+    total : int, optional
+        Examples; the sum of counts where each example has one label.
+    """
+    counts = np.maximum(np.asarray(counts, dtype=np.float64), 1)
+    if kind == "none":
+        return np.ones(len(counts), np.float32)
+    raw = (total or counts.sum()) / counts
+    if kind == "sqrt-inverse":
+        raw = np.sqrt(raw)
+    return (raw * counts.sum() / (raw * counts).sum()).astype(np.float32)
+
+
+def per_example(kind: str, gamma: float, weights: np.ndarray, multilabel: bool) -> Any:
+    """Loss function (targets, probabilities) -> [batch], in float32.
+
+    Focal loss, Lin et al. 2017, eq. 5: -w (1 - p_t)^gamma log p_t; gamma 0 is weighted cross-entropy.
+
+    Parameters
+    ----------
+    multilabel : bool
+        Targets 0/1 [batch, classes] and the mean over classes, instead of int [batch].
+    """
+    import tensorflow as tf
+
+    exponent = gamma if kind == "focal" else 0.0
+    scale = tf.constant(weights, tf.float32)
+    tiny = 1e-7
+
+    def one_label(targets: Any, probabilities: Any) -> Any:
+        p = tf.clip_by_value(tf.cast(probabilities, tf.float32), tiny, 1.0)
+        pt = tf.gather(p, targets, batch_dims=1)
+        return -tf.gather(scale, targets) * tf.pow(1.0 - pt, exponent) * tf.math.log(pt)
+
+    def many_labels(targets: Any, probabilities: Any) -> Any:
+        p = tf.clip_by_value(tf.cast(probabilities, tf.float32), tiny, 1.0 - tiny)
+        t = tf.cast(targets, tf.float32)
+        pt = t * p + (1.0 - t) * (1.0 - p)
+        weight = t * scale + (1.0 - t)
+        return -tf.reduce_mean(weight * tf.pow(1.0 - pt, exponent) * tf.math.log(pt), axis=-1)
+
+    return many_labels if multilabel else one_label
