@@ -19,6 +19,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "boards": ("boards", "boards", "List the boards, or show one board's facts."),
     "flash": ("flash", "flash", "Write a built project to its board, and prove that the board runs it."),
     "build": ("build", "build", "Build the firmware of a model for a board, or for its emulated twin."),
+    "train": ("train", "train", "Train a model from a preset or a TOML file; resumes."),
+    "quantize": ("quantize", "quantize", "Make .tflite files of several precisions from a training run."),
+    "zoo": ("zoo", "zoo", "List the trained presets, or show a model card."),
     "doctor": ("doctor", "doctor", "Check the tools: found, version, what for, how to install."),
     "completion": ("completion", "completion", "Print the completion script of bash, zsh or fish."),
 }

@@ -213,8 +213,11 @@ def _log(board: Any, row: dict[str, float]) -> None:
         return
     import tensorflow as tf
 
+    # tf.summary.scalar needs the tensorboard package to write; its record is this
+    metadata = tf.compat.v1.SummaryMetadata()
+    metadata.plugin_data.plugin_name = "scalars"
     with board.as_default():
         for name, value in row.items():
             if name != "epoch":
-                tf.summary.scalar(name, value, step=int(row["epoch"]))
+                tf.summary.write(name, tf.constant(value, tf.float32), step=int(row["epoch"]), metadata=metadata)
     board.flush()
