@@ -10,7 +10,7 @@ import click
 
 @click.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--precision", "precisions", multiple=True, help="float32, float16, dynamic, int8 or int16x8; repeatable.")
+@click.option("--precision", "precisions", multiple=True, help="float32, float16, dynamic, int8, int16x8.")
 @click.option("--calibration", type=click.IntRange(1), help="Training windows that set the ranges.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which windows are drawn.")
 @click.option("--board", help="Refuse what this board cannot run.")
