@@ -20,7 +20,10 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"ecg"}),
     frozenset({"graph", "scoring"}),
     frozenset({"reference", "zoo"}),
-    frozenset({"models", "training", "compression", "quantization", "codegen"}),
+    frozenset({"models", "codegen"}),
+    frozenset({"training"}),
+    frozenset({"quantization"}),
+    frozenset({"compression"}),
     frozenset({"boards", "toolchains"}),
     frozenset({"projects"}),
     frozenset({"link"}),
@@ -35,7 +38,7 @@ FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in name
 ENTRY = {"__init__", "__main__", "pytest_plugin"}  # entry points belong to no floor
 
 # heavy package -> where it may be imported at all
-ONLY_IN = {"tensorflow": {"models", "training", "compression", "quantization"}, "keras": {"models", "training"}}
+ONLY_IN = {"tensorflow": {"models", "training", "compression", "quantization"}, "keras": {"models", "training", "compression", "quantization"}}
 
 
 def imports(path):

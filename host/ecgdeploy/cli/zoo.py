@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
@@ -45,3 +46,17 @@ def show(name: str, as_json: bool) -> None:
         figures = ", ".join(f"{k} {v:.4f}" for k, v in facts["test"].items())
         click.echo(f"{precision}: {facts['bytes']} bytes, {figures}")
         click.echo(f"  {getattr(preset, precision)}")
+
+
+@zoo.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--summary", required=True, help="One line: what the model does.")
+@click.option("--intended-use", required=True, help="One line: what it is for.")
+@click.option("--not-for", required=True, help="One line: what it must not be used for.")
+def pack(run: Path, folder: Path, summary: str, intended_use: str, not_for: str) -> None:
+    """Make a preset's files and model card from the trained and quantized RUN."""
+    from ecgdeploy.zoo.pack import pack as make
+
+    card = make(run, folder, summary=summary, intended_use=intended_use, not_for=not_for)
+    click.echo(f"{folder}: {card['name']}, {', '.join(card['files'])}, card.json")

@@ -90,9 +90,10 @@ def convert(
         content = (folder / "model.tflite").read_bytes()
         answer = json.loads((folder / "answer.json").read_text())
     result = Converted(precision, content, note, tuple(answer["outputs"]))
-    if answer["float_difference"] is not None and not answer["float_difference"] <= FLOAT_TOLERANCE:
+    difference = answer["float_difference"]
+    if difference is not None and not difference <= FLOAT_TOLERANCE:
         raise ModelError(
-            f"{model.name}: the converted float32 file differs from the Keras model by {answer['float_difference']:.3g}",
+            f"{model.name}: the converted float32 file differs from the Keras model by {difference:.3g}",
             "the converter lost weights; report the network",
         )
     return result
@@ -133,5 +134,6 @@ def _run_child(folder: Path, model: Path, precision: str, timeout: float) -> Non
         last = lines[-1].strip()[:200] if lines else f"exit code {done.returncode}"
         crashed = f"crashed with signal {-done.returncode}" if done.returncode < 0 else f"failed: {last}"
         raise ModelError(
-            f"{model.name}: the converter {crashed} for {precision}", "recurrent layers only convert to float32 or dynamic"
+            f"{model.name}: the converter {crashed} for {precision}",
+            "recurrent layers only convert to float32 or dynamic",
         )

@@ -130,7 +130,8 @@ def parse(content: dict[str, Any], source: str) -> RunConfig:
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise unknown(f"key in {source}:", place, _keys_beside(first["loc"])) from error
-        raise UsageError(f"{source}: {place}: {first['msg']}", "ecgdeploy train --show-schema lists the keys") from error
+        hint = "ecgdeploy train --show-schema lists the keys"
+        raise UsageError(f"{source}: {place}: {first['msg']}", hint) from error
 
 
 def _keys_beside(place: tuple[int | str, ...]) -> list[str]:

@@ -44,14 +44,9 @@ def preflight(config: RunConfig, train: Any, validation: Any) -> None:
 
     Raises
     ------
-    DataError, ModelError, UsageError
-        NaN in a signal, an output without a positive, a record in two roles, a precision the target cannot run.
+    DataError
+        NaN in a signal, an output without a positive, a record in two roles, an empty set.
     """
-    if config.target:
-        from ecgdeploy.quantization import deployability
-
-        for precision in config.quantization.precisions:
-            deployability.require(precision, config.target.board, config.target.engine)
     if not len(train.inputs) or not len(validation.inputs):
         raise DataError(f"task {config.task} has no training or no validation windows", "check the data set's folder")
     checks.finite(train, "training set")

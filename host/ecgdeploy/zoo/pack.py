@@ -1,0 +1,78 @@
+"""Making a preset from a training run: the files, and a model card with what made them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ecgdeploy.errors import UsageError
+from ecgdeploy.provenance import read_manifest, sha256_file, write_atomic
+
+PRECISIONS = ("float32", "int8")
+
+
+def pack(run: Path, folder: Path, *, summary: str, intended_use: str, not_for: str) -> dict[str, Any]:
+    """Copy a quantized run's files into `folder` and write ``card.json``.
+
+    Parameters
+    ----------
+    run : Path
+        Run folder with ``tflite/`` as ``ecgdeploy quantize`` leaves it.
+    summary, intended_use, not_for : str
+        What a person must know before using the model.
+
+    Raises
+    ------
+    UsageError
+        The run has no scored float32 and int8 file, or a file changed since.
+    """
+    try:
+        trained, quantized = read_manifest(run), read_manifest(run / "tflite")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{run} is not a trained and quantized run", "ecgdeploy train, then quantize") from error
+    files: dict[str, Any] = {}
+    for precision in PRECISIONS:
+        entry = quantized["precisions"].get(precision)
+        source = run / "tflite" / f"{precision}.tflite"
+        if not entry or "test" not in entry:
+            raise UsageError(f"{run} has no scored {precision} file", "ecgdeploy quantize RUN, without --no-test")
+        if sha256_file(source) != entry["sha256"]:
+            raise UsageError(f"{source} changed since it was scored", "ecgdeploy quantize RUN again")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, folder / source.name)
+        files[precision] = entry
+    provenance = trained["provenance"]["training"]
+    card = {
+        "schema": 1,
+        "name": trained["config"]["name"],
+        "summary": summary,
+        "intended_use": intended_use,
+        "not_for": not_for,
+        "classes": list(trained["positives"]),
+        "parameters": trained["parameters"],
+        "task": trained["config"]["task"],
+        "data": trained["source"],
+        "data_sha256": provenance["data_sha256"],
+        "synthetic": trained["synthetic"],
+        "split": provenance["split"],
+        "split_sha256": provenance["split_sha256"],
+        "preprocessing": provenance["preprocessing"],
+        "windows": trained["windows"],
+        "positives": trained["positives"],
+        "validation": trained["validation"],
+        "files": files,
+        "test": {"source": quantized["test"]["source"], "windows": quantized["test"]["windows"]},
+        "config": trained["config"],
+        "config_sha256": trained["config_sha256"],
+        "weights_sha256": trained["weights_sha256"],
+        "best_epoch": trained["best_epoch"],
+        "made_by": (
+            f"ecgdeploy train --preset {trained['config']['name']} --threads 1 --output RUN; "
+            "ecgdeploy quantize RUN; ecgdeploy zoo pack RUN FOLDER"
+        ),
+        "versions": trained["versions"] | quantized["versions"],
+    }
+    write_atomic(folder / "card.json", json.dumps(card, indent=1, sort_keys=True) + "\n")
+    return card
