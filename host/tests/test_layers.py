@@ -38,7 +38,8 @@ FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in name
 ENTRY = {"__init__", "__main__", "pytest_plugin"}  # entry points belong to no floor
 
 # heavy package -> where it may be imported at all
-ONLY_IN = {"tensorflow": {"models", "training", "compression", "quantization"}, "keras": {"models", "training", "compression", "quantization"}}
+TRAINING_FLOORS = {"models", "training", "compression", "quantization"}
+ONLY_IN = {"tensorflow": TRAINING_FLOORS, "keras": TRAINING_FLOORS}
 
 
 def imports(path):
