@@ -181,7 +181,7 @@ def mitbih_split() -> Split:
 
 def load_mitbih(data: Path | str | None = None) -> BeatTask:
     """``mitbih-beats``: the real database, or the synthetic task when it can be had from nowhere."""
-    folder = locate.find(mitbih.FOLDER, "100.hea", data)
+    folder = locate.find(mitbih.FOLDER, "[12][0-3][0-9].hea", data)
     if folder is None:
         return load_synthetic()
     split = mitbih_split()

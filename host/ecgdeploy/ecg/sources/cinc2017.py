@@ -1,0 +1,95 @@
+"""PhysioNet/CinC Challenge 2017: 8,528 single-lead recordings of 9 to 61 s at 300 Hz, rhythm N, A, O or ~ (noisy).
+
+Clifford GD, Liu C, Moody B, et al. AF classification from a short single lead ECG recording: the PhysioNet/Computing in
+Cardiology Challenge 2017. Computing in Cardiology 44 (2017). Its headers write 0 for "no checksum", and the initial
+value of 565 of them is not that of the signal; both are remarks of the record, not errors.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ecgdeploy.ecg.record import Record
+from ecgdeploy.ecg.wfdb_signal import read_signals
+from ecgdeploy.errors import DataError, unknown
+
+NAME = "PhysioNet/CinC Challenge 2017 1.0.0"
+LICENCE = "ODC-By 1.0"
+FOLDER = "cinc2017"
+CLASSES = ("N", "A", "O", "~")
+RATE = 300.0
+LABELS = "REFERENCE-v3.csv"  # the final labels; the original ones differ in 412 records
+# the same bytes under two names: a split must keep each pair on one side
+DUPLICATES = {"A01176": "A00227", "A03123": "A02656"}
+
+
+def patient(record: str) -> str:
+    """The data set names no persons: every recording is its own, but a duplicate is its original's."""
+    return f"cinc2017-{DUPLICATES.get(record, record)}"
+
+
+@dataclass(frozen=True)
+class Cinc2017:
+    """The training set in a folder (with ``training2017/`` in it, or being it)."""
+
+    folder: Path
+
+    @property
+    def waveforms(self) -> Path:
+        """Where the ``.hea`` and ``.mat`` files are."""
+        inner = self.folder / "training2017"
+        return inner if inner.is_dir() else self.folder
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """The class of every record of the table, whether its waveform is here or not.
+
+        Raises
+        ------
+        DataError
+            ``REFERENCE-v3.csv`` is missing or has a line that is no label.
+        """
+        places = [self.folder / LABELS, self.waveforms / LABELS, self.folder.parent / LABELS]
+        path = next((place for place in places if place.is_file()), None)
+        if path is None:
+            raise DataError(f"{LABELS}: missing from {self.folder}", "copy it from the Challenge's page")
+        labels = {}
+        with path.open(newline="", encoding="latin-1") as handle:
+            for number, row in enumerate(csv.reader(handle), 1):
+                if len(row) != 2 or row[1] not in CLASSES:
+                    raise DataError(f"{LABELS}: line {number} is no label: {','.join(row)[:40]}", "copy it again")
+                labels[row[0]] = row[1]
+        return labels
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the labelled records whose header is here."""
+        here = {path.stem for path in self.waveforms.glob("*.hea")}
+        return tuple(name for name in self.labels if name in here)
+
+    def record(self, name: str) -> Record:
+        """Read one record.
+
+        Raises
+        ------
+        UsageError
+            No label for this name.
+        DataError
+            A file is missing or damaged.
+        """
+        if name not in self.labels:
+            raise unknown("CinC 2017 record", name, self.labels)
+        signals = read_signals(self.waveforms / f"{name}.hea", sums_absent=True, stale_initial=True)
+        return Record(
+            name=name,
+            signal=signals.millivolts,
+            leads=signals.leads,
+            rate=signals.header.rate,
+            patient=patient(name),
+            source=NAME,
+            licence=LICENCE,
+            statements=(self.labels[name],),
+            remarks=signals.remarks,
+        )

@@ -1,0 +1,116 @@
+"""CPSC 2018: 6,877 twelve-lead records of 6 to 60 s at 500 Hz, nine classes, as published (MATLAB structs).
+
+Liu F, Liu C, Zhao L, et al. An open access database for evaluating the algorithms of electrocardiogram rhythm and
+morphology abnormality detection. J Med Imaging Health Inform 8(7):1368-1373 (2018). Each ``A0001.mat`` holds a struct
+``ECG`` with ``sex``, ``age`` and ``data`` (12 x samples, mV); ``REFERENCE.csv`` gives up to three labels a record.
+The same records as WFDB files, with SNOMED CT codes, are a source of :mod:`ecgdeploy.ecg.sources.cinc2020`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgdeploy.ecg.record import STANDARD_LEADS, Record
+from ecgdeploy.ecg.sources.ptbxl import read_table
+from ecgdeploy.errors import DataError, unknown
+
+NAME = "CPSC 2018"
+LICENCE = "as stated by the Challenge (free for research)"
+FOLDER = "cpsc2018"
+RATE = 500.0
+# the numbers of REFERENCE.csv, from 1
+CLASSES = ("Normal", "AF", "I-AVB", "LBBB", "RBBB", "PAC", "PVC", "STD", "STE")
+TABLE = "REFERENCE.csv"
+# the longest record has 72,000 samples; a file that claims far more is damaged
+MAX_SAMPLES = 500_000
+_HINT = "copy the file again from its source"
+
+
+@dataclass(frozen=True)
+class Cpsc2018:
+    """The training set in a folder: ``REFERENCE.csv`` and the ``.mat`` files, in it or in folders below it."""
+
+    folder: Path
+
+    @cached_property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """The one to three classes of each record of ``REFERENCE.csv``."""
+        path = next(iter(sorted(self.folder.rglob(TABLE))), self.folder / TABLE)
+        labels = {}
+        columns = ("Recording", "First_label", "Second_label", "Third_label")
+        for number, row in enumerate(read_table(path, columns), 2):
+            given = [row[column].strip() for column in columns[1:] if row[column] and row[column].strip()]
+            if not given or any(text not in "123456789" or len(text) != 1 for text in given):
+                raise DataError(f"{TABLE}: line {number}: labels {given} are not 1 to 9", _HINT)
+            labels[row["Recording"]] = tuple(dict.fromkeys(CLASSES[int(text) - 1] for text in given))
+        return labels
+
+    @cached_property
+    def paths(self) -> dict[str, Path]:
+        """Files that are here, by record."""
+        return {path.stem: path for path in sorted(self.folder.rglob("*.mat"))}
+
+    def names(self) -> tuple[str, ...]:
+        """Labelled records whose file is here."""
+        return tuple(name for name in self.labels if name in self.paths)
+
+    def record(self, name: str) -> Record:
+        """Read one record.
+
+        Raises
+        ------
+        UsageError
+            No such record here.
+        DataError
+            The file is damaged or is no CPSC record.
+        """
+        if name not in self.paths or name not in self.labels:
+            raise unknown("CPSC 2018 record", name, self.names())
+        path = self.paths[name]
+        struct = _load(path)
+        data = struct.get("data")
+        if data is None or data.ndim != 2 or data.shape[0] != len(STANDARD_LEADS) or data.dtype.kind not in "fiu":
+            raise DataError(f"{path.name}: ECG.data is not a number matrix of 12 leads", _HINT)
+        if not 0 < data.shape[1] <= MAX_SAMPLES:
+            raise DataError(f"{path.name}: {data.shape[1]} samples", _HINT)
+        return Record(
+            name=name,
+            signal=np.ascontiguousarray(data.T, np.float32),
+            leads=STANDARD_LEADS,
+            rate=RATE,
+            patient=f"cpsc2018-{name}",
+            source=NAME,
+            licence=LICENCE,
+            statements=self.labels[name],
+            age=_number(struct.get("age")),
+            sex={"male": "male", "female": "female"}.get(_text(struct.get("sex")).lower()),
+        )
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    """Fields of the struct ``ECG`` of a MAT-file."""
+    from scipy.io import loadmat
+
+    try:
+        content: dict[str, Any] = loadmat(path, variable_names=["ECG"])
+        ecg = content["ECG"]
+        return {field: np.asarray(ecg[field].flat[0]) for field in ecg.dtype.names}
+    except Exception as error:  # scipy raises what the damaged bytes happen to provoke
+        text = " ".join(str(error).split())[:80] or type(error).__name__
+        raise DataError(f"{path.name}: no MAT-file with a struct ECG: {text}", _HINT) from error
+
+
+def _number(value: np.ndarray | None) -> float | None:
+    if value is None or value.size != 1 or value.dtype.kind not in "fiu":
+        return None
+    number = float(value.flat[0])
+    return number if 0 <= number < 130 else None
+
+
+def _text(value: np.ndarray | None) -> str:
+    return str(value.flat[0]) if value is not None and value.size == 1 else ""
