@@ -1,7 +1,7 @@
 """A strict reader of WFDB ``.hea`` headers: what is not plainly valid is refused before a sample is read.
 
-Layout: WFDB Applications Guide, ``header(5)``. The signals themselves are decoded in :mod:`ecgdeploy.ecg.wfdb_signal`, by
-``wfdb`` where the format is not plain int16; ``wfdb`` trusts its header, and this is where the trust comes from.
+Layout: WFDB Applications Guide, ``header(5)``. The signals are decoded in :mod:`ecgdeploy.ecg.wfdb_signal`, by ``wfdb``
+where the format is not plain int16; ``wfdb`` trusts its header, and this is where the trust comes from.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ def task(real_data):
     return load_task("mitbih-beats", real_data)
 
 
-def test_without_data_the_task_is_synthetic_and_says_so(offline):
+@pytest.mark.usefixtures("offline")
+def test_without_data_the_task_is_synthetic_and_says_so():
     task = load_task("mitbih-beats")
     assert task.name == "mitbih-beats-synthetic"
     assert task.synthetic

@@ -2,8 +2,8 @@
 
 Zheng J, Zhang J, Danioko S, et al. A 12-lead electrocardiogram database for arrhythmia research covering more than
 10,000 patients. Scientific Data 7:48 (2020). Two published layouts are read: the first one (``Diagnostics.xlsx`` or
-``.csv`` beside a folder of ``.csv`` signals in microvolts) and the WFDB one (PhysioNet, and the Challenge of 2021), where
-the rhythm is a SNOMED CT code of the header's ``Dx``.
+``.csv`` beside a folder of ``.csv`` signals in microvolts) and the WFDB one (PhysioNet, and the Challenge of 2021),
+where the rhythm is a SNOMED CT code of the header's ``Dx``.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class Cinc2020:
         for subset in self.subsets:
             for path in sorted((root / subset).rglob("*.hea")):
                 if path.stem in found:
-                    raise DataError(f"record {path.stem} is in {found[path.stem][0]} and in {subset}", "keep one of them")
+                    raise DataError(f"record {path.stem} is in {found[path.stem][0]} and in {subset}", "keep one")
                 found[path.stem] = (subset, path)
         return found
 

@@ -176,4 +176,4 @@ def _row(number: int, raw: dict[str, str], column: str) -> Row:
             path=raw[column],
         )
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        raise DataError(f"{TABLE}: line {number}: {str(error)[:80]}", "copy it again from the data set's page") from None
+        raise DataError(f"{TABLE}: line {number}: {str(error)[:80]}", "copy it again from its source") from None

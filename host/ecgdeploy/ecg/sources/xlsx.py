@@ -1,4 +1,4 @@
-"""The first sheet of an ``.xlsx`` file as rows of text: enough for the tables that data sets ship, and no dependency."""
+"""The first sheet of an ``.xlsx`` file as rows of text: enough for the tables of data sets, without a dependency."""
 
 from __future__ import annotations
 
