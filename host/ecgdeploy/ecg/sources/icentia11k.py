@@ -1,8 +1,8 @@
 """Icentia11k: single-lead segments of 70 minutes at 250 Hz of 11,000 persons, beats and rhythms annotated.
 
 Tan S, Androz G, Chamseddine A, et al. Icentia11k: an unsupervised representation learning dataset for arrhythmia
-subtype discovery. arXiv:1910.09570 (2019). ``p00/p00000/p00000_s00.hea`` with ``.dat`` and ``.atr``; beats are N, S, V and Q,
-rhythms stand in the notes of ``+`` annotations: ``(N``, ``(AFIB``, ``(AFL``, ``)``.
+subtype discovery. arXiv:1910.09570 (2019). ``p00/p00000/p00000_s00.hea`` with ``.dat`` and ``.atr``; beats are N, S, V
+and Q, rhythms stand in the notes of ``+`` annotations: ``(N``, ``(AFIB``, ``(AFL``, ``)``.
 """
 
 from __future__ import annotations
