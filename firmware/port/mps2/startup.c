@@ -30,17 +30,20 @@ __attribute__((used)) void ecgd_start(void)
     mps2_exit((uint32_t)main());
 }
 
-/* The FPU is switched on before any compiled code that could use it, or that code faults. */
+/* The FPU, where the core has one, is switched on before any compiled code that could use it, or that code faults. */
 __attribute__((naked)) void ecgd_reset_handler(void)
 {
     __asm volatile(
+#ifdef __ARM_FP
         "ldr r0, =0xE000ED88\n"
         "ldr r1, [r0]\n"
         "orr r1, r1, #(0xF << 20)\n"
         "str r1, [r0]\n"
         "dsb\n"
         "isb\n"
-        "b ecgd_start\n");
+#endif
+        "ldr r0, =ecgd_start\n"
+        "bx r0\n");
 }
 
 void ecgd_fault_handler(void)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from ecgdeploy.devices.process import ProcessTransport, qemu_transport
+from ecgdeploy.devices.process import MACHINE, ProcessTransport, qemu_transport
 from ecgdeploy.devices.serial_port import BAUD, SerialTransport
 from ecgdeploy.errors import UsageError
 from ecgdeploy.link.client import Client, Hello, Inference, LinkStatistics
@@ -74,6 +74,7 @@ def open_device(
     expect_model: str | None = None,
     uart: bool = False,
     baud: int = BAUD,
+    machine: str = MACHINE,
 ) -> Device:
     """A device, to be used in a ``with`` statement.
 
@@ -91,6 +92,8 @@ def open_device(
         With `elf`: over the emulated UART instead of the semihosting console.
     baud : int
         With `port`: the line's rate.
+    machine : str
+        With `elf`: QEMU's machine, the `twin.machine` of the board the image is linked for.
 
     Raises
     ------
@@ -103,7 +106,7 @@ def open_device(
         raise UsageError("a device is reached through exactly one of an image, a port and a process", "give one")
     transport: Transport
     if elf is not None:
-        transport = qemu_transport(elf, uart=uart)
+        transport = qemu_transport(elf, uart=uart, machine=machine)
     elif port is not None:
         transport = SerialTransport(port, baud)
     else:

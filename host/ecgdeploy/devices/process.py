@@ -19,6 +19,7 @@ from ecgdeploy.link.transport import LineLost, Transport
 
 QEMU = "qemu-system-arm"
 QEMU_PACKAGE = "qemu-system-arm"
+MACHINE = "mps2-an386"  # a Cortex-M4F
 # 2^7 ns of virtual time an instruction: the emulated counter then resolves single instructions
 ICOUNT_SHIFT = 7
 EXIT_FAULT = 70  # firmware/port/mps2/startup.c
@@ -172,8 +173,10 @@ class ProcessTransport(Transport):
         return f"it ended with exit code {code}{said}"
 
 
-def qemu_transport(elf: Path, uart: bool = False, icount: bool = True) -> ProcessTransport:
-    """QEMU's Cortex-M4F running an image.
+def qemu_transport(
+    elf: Path, uart: bool = False, icount: bool = True, machine: str = MACHINE
+) -> ProcessTransport:
+    """QEMU's Cortex-M running an image.
 
     Parameters
     ----------
@@ -183,6 +186,8 @@ def qemu_transport(elf: Path, uart: bool = False, icount: bool = True) -> Proces
         Talk over the emulated UART (11-21 kB/s) instead of the semihosting console. The bytes are the same.
     icount : bool
         Count instructions; without it the device reports that its clock is not a counter.
+    machine : str
+        QEMU's name of the machine, the `twin.machine` of a board.
 
     Raises
     ------
@@ -194,7 +199,7 @@ def qemu_transport(elf: Path, uart: bool = False, icount: bool = True) -> Proces
         raise DeviceError(f"{QEMU} is not installed, no board can be emulated", f"apt install {QEMU_PACKAGE}")
     if not Path(elf).is_file():
         raise DeviceError(f"{elf}: there is no such image", "run `ecgdeploy build --emulate` first")
-    command = [program, "-M", "mps2-an386", "-display", "none", "-monitor", "none", "-kernel", str(elf)]
+    command = [program, "-M", machine, "-display", "none", "-monitor", "none", "-kernel", str(elf)]
     if icount:
         command += ["-icount", f"shift={ICOUNT_SHIFT}"]
     # without a chardev, QEMU's console is its own standard input and output

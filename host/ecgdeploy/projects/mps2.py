@@ -131,8 +131,8 @@ def render_with(request: Request, engine: EnginePart) -> Project:
         "model_name": request.model.name,
         "model_sha256": request.model.sha256,
         "engine": request.engine,
-        "run_command": f"qemu-system-arm -M {twin.machine} -display none -monitor none -serial stdio "
-        "-semihosting-config enable=on,target=native -icount shift=0 -kernel build/firmware.elf",
+        "run_command": f"qemu-system-arm -M {twin.machine} -display none -monitor none -serial stdio -icount shift=7 "
+        "-semihosting-config enable=on,target=native,arg=uart -kernel build/firmware.elf",
     }
     definitions = [f'ECGD_BOARD="{board.name}"', *engine.definitions]
     compiler = tools.compiler_identity(f"{PREFIX}gcc")
