@@ -10,5 +10,6 @@ set(ECGD_PORT_MPS2_SOURCES
     port/mps2/semihosting.c
     port/mps2/uart.c
     port/mps2/port.c)
+# a process of a computer
 set(ECGD_PORT_HOST_SOURCES
-    port/host/port.c)
+    port/host/process.c)

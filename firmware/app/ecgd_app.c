@@ -442,6 +442,12 @@ static void on_frame(const ecgd_frame_t *frame)
 
 void ecgd_app_init(void)
 {
+    /* everything again, also where a restart does not clear the memory */
+    keepalive_bytes = 0;
+    memset(&session, 0, sizeof session);
+    memset(&inference, 0, sizeof inference);
+    memset(&counters, 0, sizeof counters);
+    memset(replies, 0, sizeof replies);
     ecgd_stack_paint();
     ecgd_parser_init(&parser, receive_buffer, sizeof receive_buffer);
     empty_region = measure_empty_region();

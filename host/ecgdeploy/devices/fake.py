@@ -20,7 +20,8 @@ APP_SOURCES = ("link/ecgd_link.c", "app/ecgd_app.c", "app/ecgd_stack.c")
 FAKE_ENGINE = "fake/ecgd_fake_engine.c"
 PORTS = {
     "mps2": tuple(f"port/mps2/{name}.c" for name in ("startup", "semihosting", "uart", "port")),
-    "host": ("port/host/port.c",),
+    "host": ("port/host/process.c",),
+    "library": ("port/host/library.c",),
 }
 # of the Nano 33 BLE; here only so that the test image has the size of a real one
 FLASH_BYTES, RAM_BYTES, STACK_BYTES = 983_040, 262_144, 16_384
@@ -46,7 +47,7 @@ def build_fake(port: str, *flags: str, folder: Path | None = None, **defines: in
     Parameters
     ----------
     port : str
-        ``mps2`` or ``host``.
+        ``mps2``, ``host`` (a program) or ``library`` (a shared library, for `ecgdeploy.devices.loopback`).
     flags : str
         More compiler flags (sanitizers).
     folder : Path, optional
@@ -67,6 +68,8 @@ def build_fake(port: str, *flags: str, folder: Path | None = None, **defines: in
         raise BuildError(f"{compiler} is not installed", f"apt install {package}")
     command = [compiler, *WARNINGS, "-O2", "-g", *(f"-I{firmware / name}" for name in INCLUDES), *flags]
     command += [f"-DECGD_{name}={value}" for name, value in sorted(defines.items())]
+    if port == "library":
+        command += ["-shared", "-fPIC"]
     if port == "mps2":
         symbols = {"ECGD_FLASH_BYTES": FLASH_BYTES, "ECGD_RAM_BYTES": RAM_BYTES, "ECGD_STACK_BYTES": STACK_BYTES}
         command += [*CORTEX_M4, "-ffunction-sections", "-fdata-sections", "-nostartfiles"]
@@ -83,7 +86,7 @@ def build_fake(port: str, *flags: str, folder: Path | None = None, **defines: in
         # under another name first: two test processes may build it at once
         with tempfile.NamedTemporaryFile(dir=folder, delete=False) as partial:
             pass
-        done = _compile(command, sources, Path(partial.name), port)
+        done = _compile(command, sources, Path(partial.name))
         if done.returncode:
             first = (done.stderr.strip().splitlines() or ["no message"])[0]
             raise BuildError(f"the fake firmware does not compile: {first}", "see firmware/")
@@ -91,7 +94,6 @@ def build_fake(port: str, *flags: str, folder: Path | None = None, **defines: in
     return image
 
 
-def _compile(command: list[str], sources: list[Path], out: Path, port: str) -> subprocess.CompletedProcess[str]:
-    libraries = ["-lpthread"] if port == "host" else []
-    line = [*command, *map(str, sources), "-o", str(out), *libraries]
+def _compile(command: list[str], sources: list[Path], out: Path) -> subprocess.CompletedProcess[str]:
+    line = [*command, *map(str, sources), "-o", str(out)]
     return subprocess.run(line, capture_output=True, text=True, check=False)

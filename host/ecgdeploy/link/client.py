@@ -274,8 +274,8 @@ class Client:
         for _ in range(HELLO_TRIES):
             # the zero ends whatever the device was in the middle of
             self._write(b"\0" + hello)
-            until = time.monotonic() + self.transport.start_s / HELLO_TRIES
-            while (left := until - time.monotonic()) > 0:
+            until = self.transport.now() + self.transport.start_s / HELLO_TRIES
+            while (left := until - self.transport.now()) > 0:
                 for frame in self._read(left):
                     if frame.session != self._session:
                         continue
@@ -314,7 +314,7 @@ class Client:
             )
         self.hello = hello
         self.statistics.sessions += 1
-        self._heard = self._progress = time.monotonic()
+        self._heard = self._progress = self.transport.now()
         return hello
 
     # ---- what callers do
@@ -348,7 +348,7 @@ class Client:
         if self._requests:  # an earlier generator was left half way: its answers must not be taken for ours
             self._requests.clear()
             self._stale = True
-        self._heard = self._progress = time.monotonic()
+        self._heard = self._progress = self.transport.now()
         try:
             while True:
                 while more and len(self._requests) < self._depth():
@@ -360,7 +360,7 @@ class Client:
                     finished = self._requests.popleft().done
                     assert finished is not None
                     yield finished
-                    self._heard = self._progress = time.monotonic()  # the caller's time is not the device's
+                    self._heard = self._progress = self.transport.now()  # the caller's time is not the device's
                 if not self._requests and not more:
                     return
                 if any(request.done is None for request in self._requests):
@@ -404,7 +404,7 @@ class Client:
         if self._requests or self._queue:
             self._stale = True
             self._requests.clear()
-        self._heard = self._progress = time.monotonic()
+        self._heard = self._progress = self.transport.now()
         if self._stale:
             self._reconnect(reopen=False)
         command = self._enqueue(message, b"", None, answer)
@@ -422,13 +422,13 @@ class Client:
                 self._reconnect(reopen=False)
             self._pump()
             silence = self.hello.reply_s + KEEPALIVES_MISSED * self.hello.keepalive_s + self.transport.latency_s
-            wait = self._heard + silence - time.monotonic()
+            wait = self._heard + silence - self.transport.now()
             frames = self._read(max(wait, 0.0))
             for frame in frames:
                 self._receive(frame)
                 if self._stale:
                     break
-            now = time.monotonic()
+            now = self.transport.now()
             if now - self._progress > self.compute_limit_s:
                 raise self._dead(f"an inference takes longer than {self.compute_limit_s:g} s")
             if not frames and now >= self._heard + silence:
@@ -550,7 +550,7 @@ class Client:
     def _receive(self, frame: Frame) -> None:
         if frame.session != self._session:
             return
-        self._heard = time.monotonic()
+        self._heard = self.transport.now()
         if frame.type == protocol.KEEPALIVE.id:
             self._silences = 0
             return

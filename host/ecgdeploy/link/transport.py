@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 
 
@@ -25,6 +26,10 @@ class Transport(ABC):
     name: str = "line"
     latency_s: float = 0.1
     start_s: float = 3.0
+
+    def now(self) -> float:
+        """Seconds on the clock by which silence is judged."""
+        return time.monotonic()
 
     @abstractmethod
     def open(self) -> None:

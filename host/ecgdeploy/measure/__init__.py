@@ -1,0 +1,1 @@
+"""Stream a data set through a device: journal, validity, comparison, scoring."""
