@@ -121,6 +121,12 @@ def test_a_second_build_of_the_same_thing_runs_no_tool(built, monkeypatch):
     assert (again.elf, again.sizes, again.manifest) == (built.elf, built.sizes, built.manifest)
 
 
+def test_flags_that_the_shell_sets_for_other_projects_do_not_get_in(built, tmp_path, monkeypatch):
+    monkeypatch.setenv("CFLAGS", "-O0 -DNONSENSE")
+    monkeypatch.setenv("CMAKE_BUILD_TYPE", "Debug")
+    assert build_request(request(), tmp_path / "project").elf.read_bytes() == built.elf.read_bytes()
+
+
 def test_two_folders_give_identical_bytes(built, tmp_path):
     other = build_request(request(), tmp_path / "another" / "place")
     assert other.elf.read_bytes() == built.elf.read_bytes()

@@ -11,6 +11,12 @@ from ecgdeploy.errors import BuildError
 from ecgdeploy.toolchains.tools import require
 
 LOG = "build.log"
+# what a user's shell may set for other projects, and what would change this image or its flags
+FOREIGN = frozenset(
+    {"CFLAGS", "CXXFLAGS", "ASMFLAGS", "CPPFLAGS", "LDFLAGS", "CMAKE_BUILD_TYPE", "CMAKE_GENERATOR"}
+    | {"CMAKE_TOOLCHAIN_FILE", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "COMPILER_PATH"}
+    | {"GCC_EXEC_PREFIX", "CC", "CXX", "DESTDIR"}
+)
 
 
 class CompileError(BuildError):
@@ -50,7 +56,7 @@ def build(folder: Path, out: Path | None = None) -> Path:
     steps = [["cmake", "--build", str(out)]]
     if not (out / "build.ninja").exists():
         steps.insert(0, ["cmake", "-S", str(folder), "-B", str(out), "-G", "Ninja"])
-    environment = {**os.environ, "LC_ALL": "C"}
+    environment = {name: value for name, value in os.environ.items() if name not in FOREIGN} | {"LC_ALL": "C"}
     for step in steps:
         done = subprocess.run(step, capture_output=True, text=True, errors="replace", env=environment, check=False)
         log += done.stdout + done.stderr
