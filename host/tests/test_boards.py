@@ -7,7 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from ecgdeploy.boards import board_names, load_board, load_board_file
+from ecgdeploy.boards import board_names, crosscheck, load_board, load_board_file
 from ecgdeploy.cli.boards import boards as boards_command
 from ecgdeploy.errors import UsageError
 from ecgdeploy.resources import assets
@@ -98,3 +98,46 @@ def test_boards_command_lists_and_shows():
     assert "memory.flash" in one["sources"]
     shown = CliRunner().invoke(boards_command, ["rpi4"]).stdout
     assert "linux.tty = /dev/serial0" in shown
+
+
+def platformio_says(tmp_path, monkeypatch, platform, board, **changes):
+    facts = {
+        "build": {"cpu": "cortex-m4", "f_cpu": "64000000L", "hwids": [["0x2341", "0x805A"], ["0x2341", "0x005A"]]},
+        "upload": {"maximum_size": 983040, "maximum_ram_size": 262144},
+    }
+    for table, values in changes.items():
+        facts[table] |= values
+    folder = tmp_path / "platforms" / platform / "boards"
+    folder.mkdir(parents=True)
+    (folder / f"{board}.json").write_text(json.dumps(facts))
+    monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(tmp_path))
+
+
+def test_facts_are_cross_checked_where_the_platform_is_installed(tmp_path, monkeypatch):
+    platformio_says(tmp_path, monkeypatch, "nordicnrf52", "nano33ble")
+    compared = crosscheck(load_board("nano33ble"))
+    assert {row.fact: row.verdict for row in compared} == dict.fromkeys(
+        ("memory.flash.bytes", "memory.ram.bytes", "core.cpu", "core.clock_hz", "usb"), "equal"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "fact", "verdict"),
+    [
+        ({"upload": {"maximum_size": 1048576}}, "memory.flash.bytes", "stricter"),
+        ({"upload": {"maximum_ram_size": 65536}}, "memory.ram.bytes", "differs"),
+        ({"build": {"cpu": "cortex-m33"}}, "core.cpu", "differs"),
+        ({"build": {"hwids": [["0x2341", "0x9999"]]}}, "usb", "differs"),
+    ],
+)
+def test_a_fact_that_differs_from_platformio_is_told(tmp_path, monkeypatch, changes, fact, verdict):
+    platformio_says(tmp_path, monkeypatch, "nordicnrf52", "nano33ble", **changes)
+    assert {row.fact: row.verdict for row in crosscheck(load_board("nano33ble"))}[fact] == verdict
+    shown = CliRunner().invoke(boards_command, ["nano33ble"]).stdout
+    assert f"cross-check {fact}: {verdict}" in shown
+
+
+def test_without_the_platform_nothing_is_compared(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(tmp_path))
+    assert crosscheck(load_board("nano33ble")) is None
+    assert crosscheck(load_board("rpi4")) is None

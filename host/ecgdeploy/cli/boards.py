@@ -14,15 +14,25 @@ from ecgdeploy.cli.complete import board_completion
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def boards(name: str | None, as_json: bool) -> None:
     """List the boards, or show the facts of board NAME and where each was looked up."""
-    from ecgdeploy.boards import board_names, load_board
+    from dataclasses import asdict
+
+    from ecgdeploy.boards import board_names, crosscheck, load_board
 
     chosen = [load_board(item) for item in ([name] if name else board_names())]
     if as_json:
         shown = [board.model_dump(mode="json", by_alias=True, exclude_none=True) for board in chosen]
+        for facts, board in zip(shown, chosen, strict=True):
+            compared = crosscheck(board)
+            facts["crosscheck"] = None if compared is None else [asdict(row) for row in compared]
         click.echo(json.dumps(shown[0] if name else shown, indent=2))
         return
     if name:
         _one(chosen[0].model_dump(mode="python", by_alias=True, exclude_none=True))
+        compared = crosscheck(chosen[0])
+        if compared is None:
+            click.echo("cross-check: PlatformIO's platform for this board is not installed here")
+        for row in compared or []:
+            click.echo(f"cross-check {row.fact}: {row.verdict} (PlatformIO: {row.theirs})")
         return
     width = max(len(board.name) for board in chosen)
     click.echo(f"{'board':<{width}}  {'core':<13} {'MHz':>5} {'flash':>10} {'RAM':>10} {'usable RAM':>10}  title")
