@@ -1,0 +1,59 @@
+"""Graph to C: the static engine's source for one model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ecgdeploy.codegen.emit import KERNEL_SOURCES, Emitter
+from ecgdeploy.codegen.ir import Network
+from ecgdeploy.codegen.lower import lower
+from ecgdeploy.codegen.plan import Plan, make_plan
+from ecgdeploy.errors import unknown
+from ecgdeploy.graph import Graph
+
+TARGETS = ("portable", "cortex-m4")
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratedEngine:
+    """The static engine of one model.
+
+    Attributes
+    ----------
+    files : generated sources by name; they implement ``firmware/include/ecgd_engine.h``
+    kernel_sources : kernels to compile with them, relative to ``firmware/``
+    include_folders : folders they include from, relative to ``firmware/``
+    plan : schedule and memory
+    network : what the plan is about
+    """
+
+    files: dict[str, str]
+    kernel_sources: list[str]
+    include_folders: list[str]
+    plan: Plan
+    network: Network
+
+
+def generate(graph: Graph, target: str = "portable") -> GeneratedEngine:
+    """Generate the C of `graph`; the same graph gives the same bytes.
+
+    Parameters
+    ----------
+    target : "portable" (C11) or "cortex-m4" (also M7, M33, M55: the DSP extension)
+
+    Raises
+    ------
+    ModelError
+        The graph uses an operator in a form that the static engine does not run.
+    """
+    if target not in TARGETS:
+        raise unknown("target", target, TARGETS)
+    network = lower(graph)
+    plan = make_plan(network)
+    source = Emitter(graph, network, plan, target).emit()
+    return GeneratedEngine(
+        {"ecgd_model.c": source}, list(KERNEL_SOURCES), ["include", "kernels"], plan, network
+    )
+
+
+__all__ = ["TARGETS", "GeneratedEngine", "generate"]

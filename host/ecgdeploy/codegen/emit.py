@@ -1,0 +1,371 @@
+"""Network and plan to C: constants, state, one function a stage, and the engine contract around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.packing import PackedConv, pack_conv, pack_depthwise
+from ecgdeploy.codegen.plan import Plan
+from ecgdeploy.codegen.schedule import outputs_of
+from ecgdeploy.graph import Graph
+
+KERNEL_SOURCES = ["kernels/ecgd_conv.c", "kernels/ecgd_elementwise.c", "kernels/ecgd_softmax.c"]
+_TYPES = {"int8": "ECGD_INT8", "int16": "ECGD_INT16", "float32": "ECGD_FLOAT32", "uint8": "ECGD_UINT8", "int32": "ECGD_INT32"}
+
+
+def c_array(values: np.ndarray, per_line: int = 24) -> str:
+    """Comma-separated elements, wrapped."""
+    flat = [str(int(v)) for v in np.asarray(values).reshape(-1)]
+    lines = [", ".join(flat[i : i + per_line]) for i in range(0, len(flat), per_line)]
+    return ",\n    ".join(lines)
+
+
+def c_text(text: str) -> str:
+    """`text` made safe inside a C comment."""
+    return "".join(ch if ch.isprintable() and ch.isascii() else "?" for ch in text).replace("*/", "* /").replace("/*", "/ *")
+
+
+@dataclass
+class Source:
+    """Pieces of the generated file, in the order they stand."""
+
+    constants: list[str]
+    functions: list[str]
+
+
+class Emitter:
+    """Writes one model's C."""
+
+    def __init__(self, graph: Graph, network: ir.Network, plan: Plan, target: str) -> None:
+        self.graph, self.network, self.plan, self.target = graph, network, plan, target
+        self.source = Source([], [])
+        self.definitions: list[str] = []
+        longest = max(w.lead + network.values[i].time + w.trail for i, w in plan.trace.windows.items())
+        self.position_type, self.never = ("int16_t", 0x3FFF) if longest < 8000 else ("int32_t", 0x3FFFFFFF)
+        self.needs_edges: set[str] = set()
+
+    # --- names ------------------------------------------------------------------------------------------------------
+
+    def address(self, value: int) -> str:
+        return f"VALUE_{value}"
+
+    def window(self, stage: ir.Stage, position: int) -> str:
+        """Where read number `position` of a stage starts."""
+        read = stage.reads[position]
+        value = self.network.values[read.value]
+        if read.whole:
+            lead = self.plan.trace.windows[read.value].lead * value.channels
+            return self.address(read.value) + (f" + {lead}" if lead else "")
+        times = f" * {value.channels}" if value.channels != 1 else ""
+        return f"{self.address(read.value)} + s.at_{stage.index}_{position}{times}"
+
+    def describe(self, stage: ir.Stage) -> str:
+        """One line: operator, place, shapes, parameters."""
+        shapes = [f"{self.network.values[r.value].time}x{self.network.values[r.value].channels}" for r in stage.reads]
+        if stage.writes >= 0:
+            out = self.network.values[stage.writes]
+            shapes.append(f"-> {out.time}x{out.channels} '{c_text(out.name[-60:])}'")
+        work, details = stage.work, ""
+        if isinstance(work, (ir.Conv, ir.Depthwise)):
+            details = f", {work.taps} taps, stride {work.stride}, dilation {work.dilation}"
+        elif isinstance(work, ir.Pool):
+            details = f", {work.taps} taps, stride {work.stride}"
+        place = f" (operator {stage.operator})" if stage.operator >= 0 else ""
+        return f"{stage.index}. {stage.kind}{place}: {' '.join(shapes)}{details}"
+
+    # --- stages -----------------------------------------------------------------------------------------------------
+
+    def emit(self) -> str:
+        for stage in self.network.stages:
+            self.stage(stage)
+        from ecgdeploy.codegen.skeleton import render
+
+        return render(self)
+
+    def stage(self, stage: ir.Stage) -> None:
+        work = stage.work
+        if stage.writes >= 0:
+            self.source.functions.append(self.room(stage))
+        if isinstance(work, ir.Input):
+            self.source.functions.append(self.input_function(stage, work))
+            return
+        body = self.calls(stage)
+        quantum = self.plan.quanta.get(stage.index, 1)
+        reads = []
+        for i, read in enumerate(stage.reads):
+            window = self.plan.trace.windows[read.value]
+            value = self.network.values[read.value]
+            if read.whole:
+                reads.append(f"s.filled_{read.value} < {window.lead + value.time}")
+                continue
+            need = f"s.filled_{read.value} < s.at_{stage.index}_{i} + (n - 1) * {read.stride} + {read.reach}"
+            if read.clipped:  # the last windows end with the value, not with their taps
+                producer = next(p for p in self.network.stages if p.writes == read.value)
+                need = f"(s.left_{producer.index} != 0 && {need})"
+            reads.append(need)
+        total = outputs_of(self.network, stage)
+        lines = [f"/* {self.describe(stage)} */", f"static int stage_{stage.index}(void)", "{"]
+        lines.append(f"    const int n = least(s.left_{stage.index}, {quantum});")
+        lines.append(f"    if (n == 0 || {' || '.join(reads)}) {{")
+        lines += ["        return 0;", "    }"]
+        lines += ["    " + line for line in body]
+        lines.append(f"    s.left_{stage.index} = (position_t)(s.left_{stage.index} - n);")
+        for i, read in enumerate(stage.reads):
+            if not read.whole:
+                at = f"s.at_{stage.index}_{i}"
+                step = f"n * {read.stride}" if read.stride != 1 else "n"
+                lines.append(f"    {at} = (position_t)(s.left_{stage.index} == 0 ? FINISHED : {at} + {step});")
+            else:
+                lines.append(f"    if (s.left_{stage.index} == 0) {{")
+                lines.append(f"        s.at_{stage.index}_{i} = FINISHED;")
+                lines.append("    }")
+        if stage.writes >= 0:
+            lines += ["    " + line for line in self.written(stage, "n", total)]
+        lines += ["    return 1;", "}"]
+        self.source.functions.append("\n".join(lines) + "\n")
+
+    def written(self, stage: ir.Stage, count: str, total: int) -> list[str]:
+        """Account for `count` positions written; after the last one come the zeros of the axis's end."""
+        v = stage.writes
+        window, channels = self.plan.trace.windows[v], self.network.values[v].channels
+        lines = []
+        if isinstance(stage.work, ir.Mean):
+            lines.append(f"if (s.left_{stage.index} == 0) {{")
+            if window.trail:
+                lines.append(f"    zero({self.address(v)} + {(window.lead + 1) * channels}, {window.trail * channels});")
+            lines.append(f"    s.filled_{v} = {window.lead + 1 + window.trail};")
+            lines.append("}")
+            return lines
+        lines.append(f"s.filled_{v} = (position_t)(s.filled_{v} + {count});")
+        if window.trail:
+            lines.append(f"if (s.left_{stage.index} == 0) {{")
+            lines.append(f"    zero({self.address(v)} + s.filled_{v} * {channels}, {window.trail * channels});")
+            lines.append(f"    s.filled_{v} = (position_t)(s.filled_{v} + {window.trail});")
+            lines.append("}")
+        del total
+        return lines
+
+    def room(self, stage: ir.Stage) -> str:
+        """Function that makes room for n positions more of a value, sliding it where needed."""
+        v = stage.writes
+        value, window = self.network.values[v], self.plan.trace.windows[v]
+        total = value.time
+        lines = [f"static int16_t *room_{v}(int n)", "{"]
+        if window.lead and isinstance(stage.work, ir.Mean):
+            lines.append(f"    zero({self.address(v)}, {window.lead * value.channels});")
+        elif window.lead:
+            lines.append(f"    if (s.left_{stage.index} == {outputs_of(self.network, stage)}) {{")
+            lines.append(f"        zero({self.address(v)}, {window.lead * value.channels});")
+            lines.append("    }")
+        if window.capacity < window.lead + total + window.trail:
+            readers = [f"s.at_{s.index}_{i}" for s in self.network.stages for i, r in enumerate(s.reads) if r.value == v]
+            trail = f" + (n == s.left_{stage.index} ? {window.trail} : 0)" if window.trail else ""
+            lines.append(f"    if (s.filled_{v} + n{trail} > {window.capacity}) {{")
+            drop = f"s.filled_{v}"
+            for reader in readers:
+                drop = f"least({drop}, {reader})"
+            lines.append(f"        const int by = {drop};")
+            lines.append(f"        slide({self.address(v)}, by * {value.channels}, s.filled_{v} * {value.channels});")
+            for name in [f"s.filled_{v}", *readers]:
+                lines.append(f"        {name} = (position_t)({name} - by);")
+            lines.append("    }")
+        else:
+            lines.append("    (void)n;")
+        lines.append(f"    return {self.address(v)} + s.filled_{v} * {value.channels};")
+        lines.append("}")
+        return "\n".join(lines) + "\n"
+
+    def input_function(self, stage: ir.Stage, work: ir.Input) -> str:
+        """Function that takes bytes of an input: a block at a time is widened into the value."""
+        v = stage.writes
+        value = self.network.values[v]
+        written = "\n        ".join(self.written(stage, "n", value.time))
+        return f"""/* {self.describe(stage)} */
+static size_t input_{work.number}(const int8_t *data, size_t bytes)
+{{
+    const int n = least(s.left_{stage.index}, {self.plan.input_quantum});
+    const size_t missing = (size_t)n * {value.channels}u - s.partial;
+    const size_t take = bytes < missing ? bytes : missing;
+    if (s.partial == 0) {{
+        room_{v}(n);
+    }}
+    ecgd_load_int8(data, (uint32_t)take, {value.zero_point}, {self.address(v)} + s.filled_{v} * {value.channels} + s.partial);
+    s.partial += (uint32_t)take;
+    if (take == missing) {{
+        s.partial = 0;
+        s.left_{stage.index} = (position_t)(s.left_{stage.index} - n);
+        {written}
+        sweep();
+    }}
+    return take;
+}}
+"""
+
+    def calls(self, stage: ir.Stage) -> list[str]:
+        """The statements of a stage that do its work."""
+        work = stage.work
+        if isinstance(work, (ir.Conv, ir.Depthwise)):
+            return self.convolution(stage, work)
+        if isinstance(work, ir.Pool):
+            return self.pool(stage, work)
+        if isinstance(work, ir.Elementwise):
+            return self.elementwise(stage, work)
+        if isinstance(work, ir.Mean):
+            return self.mean(stage, work)
+        x = self.network.values[stage.reads[0].value]
+        if isinstance(work, ir.Output):
+            return [f"ecgd_store_int8({self.window(stage, 0)}, {x.elements}, {x.zero_point}, OUTPUT_{work.number});"]
+        y = self.network.values[stage.writes]
+        out = f"room_{stage.writes}(n)"
+        if isinstance(work, ir.Lookup):
+            name = f"{work.function}_{stage.index}"
+            self.source.constants.append(f"static const int8_t {name}[256] = {{\n    {c_array(work.table)}}};\n")
+            count = f"(uint32_t)n * {y.channels}u"
+            return [f"ecgd_lookup({name}, {x.zero_point}, {y.zero_point}, {self.window(stage, 0)}, {count}, {out});"]
+        if isinstance(work, ir.Softmax):
+            name = f"softmax_{stage.index}"
+            self.source.constants.append(
+                f"static const ecgd_softmax_t {name} = {{.multiplier = {work.multiplier}, .left_shift = {work.left_shift}, "
+                f".smallest = {max(work.diff_min, -32768)}}};\n"
+            )
+            return [f"ecgd_softmax(&{name}, {self.window(stage, 0)}, (uint32_t)n, {y.channels}, {out});"]
+        if isinstance(work, ir.Concat):
+            return self.concat(stage, work)
+        if isinstance(work, ir.Pad):
+            return self.pad(stage, work)
+        raise AssertionError(f"no C for {stage.kind}")
+
+    def convolution(self, stage: ir.Stage, work: ir.Conv | ir.Depthwise) -> list[str]:
+        x = self.network.values[stage.reads[0].value]
+        y = self.network.values[stage.writes]
+        pack = pack_conv if isinstance(work, ir.Conv) else pack_depthwise
+        packed: PackedConv = pack(
+            work.weights, work.bias, work.requant.multipliers, work.requant.shifts, work.requant.low, work.requant.high,
+            y.zero_point, x.low, x.high, work.stride, work.dilation, self.target,
+        )  # fmt: skip
+        if packed.definition and packed.definition not in self.definitions:
+            self.definitions.append(packed.definition)
+        i = stage.index
+        kind = "ecgd_conv_t" if isinstance(work, ir.Conv) else "ecgd_depthwise_t"
+        scale = ",\n    ".join(f"{{{int(b)}, {int(m)}}}" for b, m in packed.scale)
+        self.source.constants.append(
+            f"/* {self.describe(stage)} */\n"
+            f"static const int8_t weights_{i}[{len(packed.weights)}] __attribute__((aligned(4))) = {{\n"
+            f"    {c_array(packed.weights)}}};\n"
+            f"static const ecgd_scale_t scale_{i}[{len(packed.scale)}] = {{\n    {scale}}};\n"
+            f"static const int8_t right_{i}[{len(packed.right)}] = {{\n    {c_array(packed.right)}}};\n"
+            f"static const {kind} layer_{i} = {packed.initialiser(f'weights_{i}', f'scale_{i}', f'right_{i}')};\n"
+        )
+        return [f"{packed.kernel}(&layer_{i}, {self.window(stage, 0)}, (uint32_t)n, room_{stage.writes}(n));"]
+
+    def pool(self, stage: ir.Stage, work: ir.Pool) -> list[str]:
+        x, y = self.network.values[stage.reads[0].value], self.network.values[stage.writes]
+        kernel = f"ecgd_{work.mode}_pool"
+        i = stage.index
+        self.source.constants.append(
+            f"static const ecgd_pool_t pool_{i} = {{.channels = {y.channels}, .taps = {work.taps}, .stride = {work.stride}, "
+            f".low = {work.low}, .high = {work.high}, .zero = {y.zero_point}}};\n"
+        )
+        reach_end = (y.time - 1) * work.stride + work.taps - work.before
+        if work.before == 0 and reach_end <= x.time:
+            return [f"{kernel}(&pool_{i}, {self.window(stage, 0)}, (uint32_t)n, room_{stage.writes}(n));"]
+        self.needs_edges.add("pool")
+        start = f"({y.time} - s.left_{i}) * {work.stride} - {work.before}"
+        return [f"pool_at_edges({kernel}, &pool_{i}, {self.window(stage, 0)}, {start}, {x.time}, n, room_{stage.writes}(n));"]
+
+    def elementwise(self, stage: ir.Stage, work: ir.Elementwise) -> list[str]:
+        y = self.network.values[stage.writes]
+        i, c = stage.index, y.channels
+        operands, patterns = [], list(work.patterns)
+        variable = iter(range(len(stage.reads)))
+        for which, constant in enumerate(work.constants):
+            if constant is None:
+                operands.append(self.window(stage, next(variable)))
+                continue
+            data = constant
+            if patterns[which] == "full" and y.time == 1:
+                patterns[which] = "channel"
+            name = f"operand_{i}_{which}"
+            self.source.constants.append(f"static const int16_t {name}[{data.size}] = {{\n    {c_array(data)}}};\n")
+            offset = {"full": f" + ({y.time} - s.left_{i}) * {c}", "position": f" + ({y.time} - s.left_{i})"}
+            operands.append(name + offset.get(patterns[which], ""))
+        multipliers, shifts = list(work.multipliers), list(work.shifts)
+        if work.operation == "mul":
+            multipliers, shifts = [0, 0, *multipliers], [0, 0, *shifts]
+        scalar_like = ("scalar", "position")
+        if patterns[0] in scalar_like and patterns[1] not in scalar_like and work.operation != "sub":
+            operands.reverse()
+            patterns.reverse()
+            multipliers[:2], shifts[:2] = multipliers[1::-1], shifts[1::-1]
+        self.source.constants.append(
+            f"static const ecgd_elementwise_t elementwise_{i} = {{.multiplier = {{{', '.join(map(str, multipliers))}}}, "
+            f".right = {{{', '.join(str(-v) for v in shifts)}}}, .left_shift = {work.left_shift}, .low = {work.low}, "
+            f".high = {work.high}}};\n"
+        )
+        a, b = operands
+        op, kernel = f"&elementwise_{i}", f"ecgd_{work.operation}"
+        lines = [f"int16_t *out = room_{stage.writes}(n);"]
+        if patterns == ["full", "full"]:
+            return [*lines, f"{kernel}({op}, {a}, {b}, (uint32_t)n * {c}u, out);"]
+        if patterns == ["full", "scalar"]:
+            return [*lines, f"{kernel}_scalar({op}, {a}, *({b}), (uint32_t)n * {c}u, out);"]
+        step = {"full": f" + p * {c}", "position": " + p", "channel": "", "scalar": ""}
+        if patterns[1] in scalar_like and patterns[0] not in scalar_like:
+            call = f"{kernel}_scalar({op}, {a}{step[patterns[0]]}, *({b}{step[patterns[1]]}), {c}, out + p * {c});"
+        elif patterns[0] in scalar_like:
+            inner = f"{kernel}({op}, {a}{step[patterns[0]]}, {b}{step[patterns[1]]}{' + e' if patterns[1] not in scalar_like else ''}, 1, out + p * {c} + e);"
+            return [*lines, "for (int p = 0; p < n; p++) {", f"    for (int e = 0; e < {c}; e++) {{", f"        {inner}", "    }", "}"]
+        else:
+            call = f"{kernel}({op}, {a}{step[patterns[0]]}, {b}{step[patterns[1]]}, {c}, out + p * {c});"
+        return [*lines, "for (int p = 0; p < n; p++) {", f"    {call}", "}"]
+
+    def mean(self, stage: ir.Stage, work: ir.Mean) -> list[str]:
+        i, v = stage.index, stage.writes
+        x, y = self.network.values[stage.reads[0].value], self.network.values[v]
+        whole = stage.reads[0].whole
+        count = x.elements // y.elements
+        lines = [
+            f"if (s.left_{i} == {outputs_of(self.network, stage)}) {{",
+            f"    memset(SUMS_{i}, 0, {4 * y.elements});",
+            "}",
+            f"ecgd_accumulate(SUMS_{i}, {self.window(stage, 0)}, {y.elements}, {f'{count}' if whole else '(uint32_t)n'});",
+            f"if (s.left_{i} == n) {{",
+            f"    ecgd_requantize_sums(SUMS_{i}, {y.elements}, {work.multiplier}, {-work.shift}, {work.low}, {work.high}, room_{v}(1));",
+            "}",
+        ]
+        return lines
+
+    def concat(self, stage: ir.Stage, work: ir.Concat) -> list[str]:
+        y = self.network.values[stage.writes]
+        lines = [f"int16_t *out = room_{stage.writes}(n);"]
+        at = 0
+        for i, read in enumerate(stage.reads):
+            x = self.network.values[read.value]
+            if work.axis == "time":
+                lines.append(f"memcpy(out + {at}, {self.window(stage, i)}, {2 * x.elements});")
+                at += x.elements
+            else:
+                width = x.elements // y.time
+                lines.append("for (int p = 0; p < n; p++) {")
+                lines.append(f"    memcpy(out + p * {y.channels} + {at}, {self.window(stage, i)} + p * {width}, {2 * width});")
+                lines.append("}")
+                at += width
+        return lines
+
+    def pad(self, stage: ir.Stage, work: ir.Pad) -> list[str]:
+        x, y = self.network.values[stage.reads[0].value], self.network.values[stage.writes]
+        before, after = work.before * y.channels, work.after * y.channels
+        return [
+            f"int16_t *out = room_{stage.writes}(n);",
+            f"zero(out, {before});",
+            f"memcpy(out + {before}, {self.window(stage, 0)}, {2 * x.elements});",
+            f"zero(out + {before + x.elements}, {after});",
+        ]
+
+
+def type_name(dtype: str) -> str:
+    """Name of an element type in the engine contract."""
+    return _TYPES[dtype]

@@ -1,0 +1,214 @@
+"""What the code generator works on: values (positions x channels) and stages that turn values into values.
+
+A value holds ``time`` positions of ``channels`` elements, in the order of the file's tensor. A stage reads windows of
+its inputs and writes one value. RESHAPE and its kin are gone: tensors that are the same bytes are the same value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Value:
+    """``time`` x ``channels`` elements; int8 ones are kept free of their zero point, as int16, while they are worked on.
+
+    `tensor` is the file's tensor that names it in messages.
+    """
+
+    index: int
+    tensor: int
+    name: str
+    time: int
+    channels: int
+    dtype: str
+    scale: float
+    zero_point: int
+    low: int  # smallest and largest zero-point-free element that can occur
+    high: int
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return self.time * self.channels
+
+
+@dataclass(frozen=True)
+class Read:
+    """How a stage reads a value: for output i the positions from ``i * stride - before``, `reach` of them.
+
+    Attributes
+    ----------
+    value : index of the value read
+    reach, stride : window length (with dilation) and step, in positions
+    before, after : positions outside the value that are read as zero
+    clipped : the window is cut at the edges instead (pooling)
+    whole : the stage needs all positions before it can start
+    """
+
+    value: int
+    reach: int = 1
+    stride: int = 1
+    before: int = 0
+    after: int = 0
+    clipped: bool = False
+    whole: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Requant:
+    """Accumulator to output: per-channel multiplier and shift, clamp of the zero-point-free result."""
+
+    multipliers: np.ndarray  # int32 [channels]
+    shifts: np.ndarray  # int32 [channels], positive = left
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, eq=False)
+class Conv:
+    """Convolution (dense layers too, with one tap): weights int8 [out, taps, in], bias int32 [out]."""
+
+    weights: np.ndarray
+    bias: np.ndarray
+    taps: int
+    stride: int
+    dilation: int
+    requant: Requant
+
+
+@dataclass(frozen=True, eq=False)
+class Depthwise:
+    """One filter a channel: weights int8 [taps, channels]."""
+
+    weights: np.ndarray
+    bias: np.ndarray
+    taps: int
+    stride: int
+    dilation: int
+    requant: Requant
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Max or average over a window, clamped; zero points of input and output are equal."""
+
+    mode: str  # "max" or "average"
+    taps: int
+    stride: int
+    before: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, eq=False)
+class Elementwise:
+    """ADD, SUB or MUL of two operands.
+
+    Attributes
+    ----------
+    operation : "add", "sub" or "mul"
+    patterns : how each operand runs: "full" [time][channels], "channel" [channels], "position" [time][1], "scalar"
+    constants : zero-point-free int16 data of a constant operand, else None
+    multipliers, shifts : input 1, input 2, output ("mul": output only)
+    left_shift : shift of the inputs before rescaling
+    """
+
+    operation: str
+    patterns: tuple[str, str]
+    constants: tuple[np.ndarray | None, np.ndarray | None]
+    multipliers: tuple[int, ...]
+    shifts: tuple[int, ...]
+    left_shift: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Sum over time, then requantized (MEAN divides in its multiplier)."""
+
+    multiplier: int
+    shift: int
+    low: int = 0
+    high: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup:
+    """An int8 function as a table: index is q + 128 of the input, content is q of the output."""
+
+    function: str
+    table: np.ndarray
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Softmax over the channels of every position (TFLite's fixed point, 5 integer bits)."""
+
+    multiplier: int
+    left_shift: int
+    diff_min: int
+
+
+@dataclass(frozen=True)
+class Concat:
+    """Inputs side by side: along the channels, or (all whole) along time."""
+
+    axis: str  # "channels" or "time"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Part of the channels."""
+
+    start: int
+
+
+@dataclass(frozen=True)
+class Pad:
+    """Zero positions before and after."""
+
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Input:
+    """Graph input number `number`, arriving as bytes."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Output:
+    """Graph output number `number`, kept as bytes until the next inference."""
+
+    number: int
+    tensor: int
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One step of the network: reads values, writes one (an output stage writes none)."""
+
+    index: int
+    operator: int  # index in the file, -1 for inputs and outputs
+    kind: str
+    reads: tuple[Read, ...]
+    writes: int  # value index, -1 for none
+    work: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Values and stages of one graph, in execution order."""
+
+    values: tuple[Value, ...]
+    stages: tuple[Stage, ...]
+    inputs: tuple[int, ...]  # tensor indices
+    outputs: tuple[int, ...]
+    macs: dict[int, int] = field(default_factory=dict)  # stage index -> multiply-accumulates

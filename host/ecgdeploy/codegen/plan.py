@@ -1,0 +1,140 @@
+"""Memory: which values live where in the arena, and which schedule needs less of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.schedule import Trace, outputs_of, simulate
+
+WORD = 4
+CONV_BLOCK = 3  # positions a DSP convolution reads at once, however few are asked for (ecgd_kernels.h)
+READ_SLACK = 4  # elements it may read past its last window
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A piece of the arena.
+
+    `role` is "window" (sliding positions of a value), "sums" (32-bit sums of a reduction) or "output".
+    """
+
+    role: str
+    owner: int  # value index, or stage index of the reduction or output
+    name: str
+    bytes: int
+    offset: int
+    first: int
+    last: int
+    positions: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one network runs.
+
+    Attributes
+    ----------
+    schedule : "stream" or "layers"
+    quanta : stage -> positions a call
+    input_quantum : positions of the input taken at once
+    buffers : pieces of the arena
+    arena_bytes : size of the arena, read slack of the kernels included
+    peak_value_bytes : what the values of a layer-by-layer run would need at their largest moment, for comparison
+    """
+
+    schedule: str
+    quanta: dict[int, int]
+    input_quantum: int
+    trace: Trace
+    buffers: tuple[Buffer, ...]
+    arena_bytes: int
+
+    def buffer(self, role: str, owner: int) -> Buffer:
+        """The buffer of a value or stage."""
+        return next(b for b in self.buffers if b.role == role and b.owner == owner)
+
+
+def make_plan(network: ir.Network) -> Plan:
+    """The cheaper of the streaming and the layer-by-layer plan, by arena size."""
+    plans = [_planned(network, "stream", *_stream_quanta(network)), _planned(network, "layers", *_layer_quanta(network))]
+    return min(plans, key=lambda p: p.arena_bytes)
+
+
+def _stream_quanta(network: ir.Network) -> tuple[dict[int, int], int]:
+    quanta: dict[int, int] = {}
+    producer = {s.writes: s for s in network.stages if s.writes >= 0}
+    input_quantum = 1
+    for stage in network.stages:
+        time = outputs_of(network, stage)
+        if isinstance(stage.work, (ir.Conv, ir.Depthwise)):
+            quanta[stage.index] = min(CONV_BLOCK, time)
+            if isinstance(producer[stage.reads[0].value].work, ir.Input):
+                input_quantum = max(input_quantum, quanta[stage.index] * stage.reads[0].stride)
+        elif isinstance(stage.work, ir.Pad) or (isinstance(stage.work, ir.Concat) and stage.work.axis == "time"):
+            quanta[stage.index] = time
+        elif stage.reads:
+            source = producer[stage.reads[0].value]
+            quanta[stage.index] = min(time, max(1, quanta.get(source.index, CONV_BLOCK) // stage.reads[0].stride))
+    return quanta, input_quantum
+
+
+def _layer_quanta(network: ir.Network) -> tuple[dict[int, int], int]:
+    longest = max(v.time for v in network.values)
+    return {s.index: outputs_of(network, s) for s in network.stages}, longest
+
+
+def _planned(network: ir.Network, schedule: str, quanta: dict[int, int], input_quantum: int) -> Plan:
+    trace = simulate(network, quanta, input_quantum)
+    wanted: list[tuple[str, int, str, int, int, int, int]] = []
+    for value in network.values:
+        window = trace.windows[value.index]
+        size = _rounded(window.capacity * value.channels * element_bytes(value))
+        wanted.append(("window", value.index, value.name, size, window.first, window.last, window.capacity))
+    for stage in network.stages:
+        first, last = trace.stage_span[stage.index]
+        if isinstance(stage.work, ir.Mean):
+            channels = network.values[stage.writes].elements
+            wanted.append(("sums", stage.index, f"sums of stage {stage.index}", 4 * channels, first, last, 0))
+        if isinstance(stage.work, ir.Output):
+            value = network.values[stage.reads[0].value]
+            size = _rounded(value.elements * (1 if value.dtype == "int8" else element_bytes(value)))
+            wanted.append(("output", stage.index, f"output {stage.work.number}", size, first, 1 << 30, 0))
+    buffers = _place(wanted)
+    end = max(b.offset + b.bytes for b in buffers)
+    return Plan(schedule, quanta, input_quantum, trace, tuple(buffers), max(end, _read_end(network, buffers)))
+
+
+def element_bytes(value: ir.Value) -> int:
+    """Bytes an element takes while it is worked on."""
+    return 4 if value.dtype == "float32" else 2
+
+
+def _rounded(size: int) -> int:
+    return -(-size // WORD) * WORD
+
+
+def _read_end(network: ir.Network, buffers: list[Buffer]) -> int:
+    """Last arena byte that a kernel may read beyond its buffers."""
+    end = 0
+    by_value = {b.owner: b for b in buffers if b.role == "window"}
+    for stage in network.stages:
+        if isinstance(stage.work, (ir.Conv, ir.Depthwise)):
+            buffer, value = by_value[stage.reads[0].value], network.values[stage.reads[0].value]
+            beyond = (CONV_BLOCK - 1) * stage.reads[0].stride * value.channels + READ_SLACK
+            end = max(end, buffer.offset + buffer.bytes + _rounded(beyond * element_bytes(value)))
+    return end
+
+
+def _place(wanted: list[tuple[str, int, str, int, int, int, int]]) -> list[Buffer]:
+    """Largest first, each at the lowest offset free of buffers that live at the same time."""
+    placed: list[Buffer] = []
+    for role, owner, name, size, first, last, positions in sorted(wanted, key=lambda w: (-w[3], w[0], w[1])):
+        rivals = sorted((b for b in placed if b.first <= last and first <= b.last), key=lambda b: b.offset)
+        offset = 0
+        for rival in rivals:
+            if offset + size <= rival.offset:
+                break
+            offset = max(offset, rival.offset + rival.bytes)
+        placed.append(Buffer(role, owner, name, size, offset, first, last, positions))
+    return placed

@@ -1,0 +1,179 @@
+"""Run a network's schedule without its arithmetic: how much of every value must be kept, and when.
+
+The generated C follows the same rules, position for position, so what is counted here is what the device does:
+a stage fires when its windows are filled, writes `quantum` positions, and releases what no reader needs any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ecgdeploy.codegen import ir
+
+
+@dataclass
+class _Reader:
+    stage: int
+    read: ir.Read
+    at: int  # start of the next window, in positions of the value's padded axis
+    done: bool = False
+
+
+@dataclass
+class _Axis:
+    """A value's positions, padding included: [0, lead) zeros, [lead, lead + time) data, then trail zeros."""
+
+    lead: int
+    time: int
+    trail: int
+    filled: int = 0
+    complete: bool = False
+    readers: list[_Reader] = field(default_factory=list)
+    capacity: int = 0
+    first_event: int = -1
+    last_event: int = -1
+
+
+@dataclass(frozen=True)
+class Window:
+    """Storage of one value: `capacity` positions, of which `lead` and `trail` are padding of the whole axis.
+
+    `first` and `last` are the events between which it is in use.
+    """
+
+    value: int
+    capacity: int
+    lead: int
+    trail: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a simulated inference did."""
+
+    windows: dict[int, Window]
+    fires: dict[int, int]  # stage -> number of calls
+    events: int
+    stage_span: dict[int, tuple[int, int]]  # stage -> first and last event
+
+
+def axis_padding(network: ir.Network, value: int) -> tuple[int, int]:
+    """Zero positions before and after a value, as its readers want them."""
+    reads = [r for s in network.stages for r in s.reads if r.value == value and not r.clipped and not r.whole]
+    return max((r.before for r in reads), default=0), max((r.after for r in reads), default=0)
+
+
+def outputs_of(network: ir.Network, stage: ir.Stage) -> int:
+    """Steps a stage makes: output positions, or input positions of a reduction."""
+    if isinstance(stage.work, ir.Mean):
+        return network.values[stage.reads[0].value].time
+    return network.values[stage.writes].time if stage.writes >= 0 else 1
+
+
+def simulate(network: ir.Network, quanta: Mapping[int, int], input_quantum: int) -> Trace:
+    """Play one inference.
+
+    Parameters
+    ----------
+    quanta : stage index -> positions per call
+    input_quantum : positions of an input taken before the stages are looked at
+    """
+    return _Simulation(network, quanta, input_quantum).run()
+
+
+class _Simulation:
+    def __init__(self, network: ir.Network, quanta: Mapping[int, int], input_quantum: int) -> None:
+        self.network, self.quanta, self.input_quantum = network, quanta, input_quantum
+        self.event = 0
+        self.axes = []
+        for value in network.values:
+            lead, trail = axis_padding(network, value.index)
+            self.axes.append(_Axis(lead, value.time, trail, filled=lead))
+        self.left = {s.index: outputs_of(network, s) for s in network.stages}
+        self.readers: dict[int, list[_Reader]] = {}
+        for stage in network.stages:
+            self.readers[stage.index] = []
+            for read in stage.reads:
+                axis = self.axes[read.value]
+                reader = _Reader(stage.index, read, 0 if read.whole else axis.lead - read.before)
+                axis.readers.append(reader)
+                self.readers[stage.index].append(reader)
+        self.fires = {s.index: 0 for s in network.stages}
+        self.span: dict[int, tuple[int, int]] = {}
+
+    def run(self) -> Trace:
+        for stage in self.network.stages:
+            if isinstance(stage.work, ir.Input):
+                while self.left[stage.index]:
+                    n = min(self.input_quantum, self.left[stage.index])
+                    self.event += 1
+                    self.left[stage.index] -= n
+                    self.write(stage, n, self.left[stage.index] == 0)
+                    self.touch(stage)
+                    self.sweep()
+        while self.sweep():
+            pass
+        stuck = [s for s in self.network.stages if self.left[s.index]]
+        assert not stuck, f"schedule cannot proceed: {stuck[0]}"
+        windows = {
+            i: Window(i, max(a.capacity, 1), a.lead, a.trail, a.first_event, a.last_event)
+            for i, a in enumerate(self.axes)
+        }
+        return Trace(windows, self.fires, self.event, self.span)
+
+    def sweep(self) -> bool:
+        fired = False
+        for stage in self.network.stages:
+            if isinstance(stage.work, ir.Input) or not self.left[stage.index]:
+                continue
+            n = min(self.quanta.get(stage.index, 1), self.left[stage.index])
+            if self.ready(stage, n):
+                self.event += 1
+                self.fire(stage, n)
+                fired = True
+        return fired
+
+    def ready(self, stage: ir.Stage, n: int) -> bool:
+        for reader in self.readers[stage.index]:
+            axis, read = self.axes[reader.read.value], reader.read
+            if read.whole:
+                if not axis.complete:
+                    return False
+                continue
+            need = reader.at + (n - 1) * read.stride + read.reach
+            if read.clipped:
+                need = min(need, axis.lead + axis.time)
+            if need > axis.filled:
+                return False
+        return True
+
+    def fire(self, stage: ir.Stage, n: int) -> None:
+        self.fires[stage.index] += 1
+        self.left[stage.index] -= n
+        last = self.left[stage.index] == 0
+        if stage.writes >= 0 and (last or not isinstance(stage.work, ir.Mean)):
+            self.write(stage, 1 if isinstance(stage.work, ir.Mean) else n, last)
+        for reader in self.readers[stage.index]:
+            if not reader.read.whole:
+                reader.at += n * reader.read.stride
+            reader.done = last
+            self.axes[reader.read.value].last_event = self.event
+        self.touch(stage)
+
+    def touch(self, stage: ir.Stage) -> None:
+        first, _ = self.span.get(stage.index, (self.event, 0))
+        self.span[stage.index] = (first, self.event)
+
+    def write(self, stage: ir.Stage, n: int, last: bool) -> None:
+        axis = self.axes[stage.writes]
+        starts = [r.at for r in axis.readers if not r.done]
+        dropped = max(0, min(min(starts, default=axis.filled), axis.filled))
+        axis.filled += n + (axis.trail if last else 0)
+        axis.complete = last
+        axis.capacity = max(axis.capacity, axis.filled - dropped)
+        if axis.first_event < 0:
+            axis.first_event = self.event
+        axis.last_event = self.event
