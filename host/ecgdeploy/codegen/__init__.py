@@ -51,9 +51,7 @@ def generate(graph: Graph, target: str = "portable") -> GeneratedEngine:
     network = lower(graph)
     plan = make_plan(network)
     source = Emitter(graph, network, plan, target).emit()
-    return GeneratedEngine(
-        {"ecgd_model.c": source}, list(KERNEL_SOURCES), ["include", "kernels"], plan, network
-    )
+    return GeneratedEngine({"ecgd_model.c": source}, list(KERNEL_SOURCES), ["include", "kernels"], plan, network)
 
 
 __all__ = ["TARGETS", "GeneratedEngine", "generate"]

@@ -18,7 +18,7 @@ RANGES = {"int8": (-128, 127), "int16": (-32768, 32767)}
 
 def round_half_away(value: float) -> int:
     """``std::round``: halves go away from zero."""
-    return int(math.floor(abs(value) + 0.5)) * (1 if value >= 0 else -1)
+    return math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1)
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
@@ -113,7 +113,15 @@ def _exp_on_quarter(a: np.ndarray) -> np.ndarray:
 
 
 # exp(-2^k) in Q0.31 for k = -2 .. 4
-_EXP_FACTORS = ((-2, 1672461947), (-1, 1302514674), (0, 790015084), (1, 290630308), (2, 39332535), (3, 720401), (4, 242))
+_EXP_FACTORS = (
+    (-2, 1672461947),
+    (-1, 1302514674),
+    (0, 790015084),
+    (1, 290630308),
+    (2, 39332535),
+    (3, 720401),
+    (4, 242),
+)
 
 
 def exp_on_negative(a: np.ndarray | int, integer_bits: int) -> np.ndarray:
@@ -257,7 +265,6 @@ def _downscale16(multiplier: int) -> int:
 
 def _high_mul16(a: np.ndarray, b: np.ndarray | int, rounding: bool) -> np.ndarray:
     product = np.asarray(a, np.int64) * b
-    nudge = np.where(product >= 0, 1 << 14, 1 - (1 << 14)) if rounding else 0
-    total = product + nudge
+    total = product + np.where(product >= 0, 1 << 14, 1 - (1 << 14)) if rounding else product
     quotient = np.where(total >= 0, total >> 15, -((-total) >> 15))
     return np.where((np.asarray(a) == -32768) & (np.asarray(b) == -32768), 32767, quotient)

@@ -1,4 +1,5 @@
 """Network and plan to C: constants, state, one function a stage, and the engine contract around them."""
+# ruff: noqa: E501  (lines of C)
 
 from __future__ import annotations
 
@@ -13,7 +14,13 @@ from ecgdeploy.codegen.schedule import outputs_of
 from ecgdeploy.graph import Graph
 
 KERNEL_SOURCES = ["kernels/ecgd_conv.c", "kernels/ecgd_elementwise.c", "kernels/ecgd_softmax.c"]
-_TYPES = {"int8": "ECGD_INT8", "int16": "ECGD_INT16", "float32": "ECGD_FLOAT32", "uint8": "ECGD_UINT8", "int32": "ECGD_INT32"}
+_TYPES = {
+    "int8": "ECGD_INT8",
+    "int16": "ECGD_INT16",
+    "float32": "ECGD_FLOAT32",
+    "uint8": "ECGD_UINT8",
+    "int32": "ECGD_INT32",
+}
 
 
 def c_array(values: np.ndarray, per_line: int = 24) -> str:
@@ -25,7 +32,11 @@ def c_array(values: np.ndarray, per_line: int = 24) -> str:
 
 def c_text(text: str) -> str:
     """`text` made safe inside a C comment."""
-    return "".join(ch if ch.isprintable() and ch.isascii() else "?" for ch in text).replace("*/", "* /").replace("/*", "/ *")
+    return (
+        "".join(ch if ch.isprintable() and ch.isascii() else "?" for ch in text)
+        .replace("*/", "* /")
+        .replace("/*", "/ *")
+    )
 
 
 @dataclass
@@ -135,7 +146,9 @@ class Emitter:
         if isinstance(stage.work, ir.Mean):
             lines.append(f"if (s.left_{stage.index} == 0) {{")
             if window.trail:
-                lines.append(f"    zero({self.address(v)} + {(window.lead + 1) * channels}, {window.trail * channels});")
+                lines.append(
+                    f"    zero({self.address(v)} + {(window.lead + 1) * channels}, {window.trail * channels});"
+                )
             lines.append(f"    s.filled_{v} = {window.lead + 1 + window.trail};")
             lines.append("}")
             return lines
@@ -161,7 +174,9 @@ class Emitter:
             lines.append(f"        zero({self.address(v)}, {window.lead * value.channels});")
             lines.append("    }")
         if window.capacity < window.lead + total + window.trail:
-            readers = [f"s.at_{s.index}_{i}" for s in self.network.stages for i, r in enumerate(s.reads) if r.value == v]
+            readers = [
+                f"s.at_{s.index}_{i}" for s in self.network.stages for i, r in enumerate(s.reads) if r.value == v
+            ]
             trail = f" + (n == s.left_{stage.index} ? {window.trail} : 0)" if window.trail else ""
             lines.append(f"    if (s.filled_{v} + n{trail} > {window.capacity}) {{")
             drop = f"s.filled_{v}"
@@ -274,7 +289,9 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
             return [f"{kernel}(&pool_{i}, {self.window(stage, 0)}, (uint32_t)n, room_{stage.writes}(n));"]
         self.needs_edges.add("pool")
         start = f"({y.time} - s.left_{i}) * {work.stride} - {work.before}"
-        return [f"pool_at_edges({kernel}, &pool_{i}, {self.window(stage, 0)}, {start}, {x.time}, n, room_{stage.writes}(n));"]
+        return [
+            f"pool_at_edges({kernel}, &pool_{i}, {self.window(stage, 0)}, {start}, {x.time}, n, room_{stage.writes}(n));"
+        ]
 
     def elementwise(self, stage: ir.Stage, work: ir.Elementwise) -> list[str]:
         y = self.network.values[stage.writes]
@@ -317,7 +334,14 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
             call = f"{kernel}_scalar({op}, {a}{step[patterns[0]]}, *({b}{step[patterns[1]]}), {c}, out + p * {c});"
         elif patterns[0] in scalar_like:
             inner = f"{kernel}({op}, {a}{step[patterns[0]]}, {b}{step[patterns[1]]}{' + e' if patterns[1] not in scalar_like else ''}, 1, out + p * {c} + e);"
-            return [*lines, "for (int p = 0; p < n; p++) {", f"    for (int e = 0; e < {c}; e++) {{", f"        {inner}", "    }", "}"]
+            return [
+                *lines,
+                "for (int p = 0; p < n; p++) {",
+                f"    for (int e = 0; e < {c}; e++) {{",
+                f"        {inner}",
+                "    }",
+                "}",
+            ]
         else:
             call = f"{kernel}({op}, {a}{step[patterns[0]]}, {b}{step[patterns[1]]}, {c}, out + p * {c});"
         return [*lines, "for (int p = 0; p < n; p++) {", f"    {call}", "}"]
@@ -350,7 +374,9 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
             else:
                 width = x.elements // y.time
                 lines.append("for (int p = 0; p < n; p++) {")
-                lines.append(f"    memcpy(out + p * {y.channels} + {at}, {self.window(stage, i)} + p * {width}, {2 * width});")
+                lines.append(
+                    f"    memcpy(out + p * {y.channels} + {at}, {self.window(stage, i)} + p * {width}, {2 * width});"
+                )
                 lines.append("}")
                 at += width
         return lines

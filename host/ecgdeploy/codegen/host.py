@@ -93,7 +93,7 @@ class HostEngine:
         self.engine = engine or generate(graph, "portable")
         # every instance has its own copy of the library's state
         source = compile_host(self.engine)
-        self._copy = tempfile.NamedTemporaryFile(prefix="ecgd_", suffix=".so")  # noqa: SIM115
+        self._copy = tempfile.NamedTemporaryFile(prefix="ecgd_", suffix=".so")
         self._copy.write(source.read_bytes())
         self._copy.flush()
         library = ctypes.CDLL(self._copy.name)

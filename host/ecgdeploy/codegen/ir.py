@@ -14,7 +14,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Value:
-    """``time`` x ``channels`` elements; int8 ones are kept free of their zero point, as int16, while they are worked on.
+    """``time`` x ``channels`` elements; int8 ones are worked on as int16, free of their zero point.
 
     `tensor` is the file's tensor that names it in messages.
     """

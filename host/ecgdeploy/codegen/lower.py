@@ -180,7 +180,9 @@ def _bias(low: _Lowering, operator: Operator, channels: int) -> np.ndarray:
     return bias.data.reshape(-1).astype(np.int32)
 
 
-def _window(low: _Lowering, operator: Operator, x: Tensor, kernel: tuple[int, int]) -> tuple[int, int, int, int, int, int]:
+def _window(
+    low: _Lowering, operator: Operator, x: Tensor, kernel: tuple[int, int]
+) -> tuple[int, int, int, int, int, int]:
     """(time, kernel row offset, taps, stride, dilation, padding before) of a window that runs along one dimension."""
     o = operator.options
     batch, height, width, _ = x.shape
@@ -209,7 +211,7 @@ def _conv(low: _Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
     w = low.tensors(operator)[1]
     assert w.data is not None
-    out_channels, kernel_h, kernel_w, in_channels = w.shape
+    _, kernel_h, kernel_w, in_channels = w.shape
     time, row, taps, stride, dilation, before = _window(low, operator, x, (kernel_h, kernel_w))
     kernel = w.data[:, row, :, :] if x.shape[1] == 1 else w.data[:, :, row, :]
     _add_conv(low, operator, value, kernel, (time, in_channels), taps, stride, dilation, before, dense=False)
@@ -300,7 +302,9 @@ def _elementwise(low: _Lowering, operator: Operator) -> None:
     a, b = low.tensors(operator)[:2]
     out = low.output(operator)
     operation = {"ADD": "add", "SUB": "sub", "MUL": "mul"}[operator.kind]
-    patterns, constants, reads = [], [], []
+    patterns: list[str] = []
+    constants: list[np.ndarray | None] = []
+    reads: list[ir.Read] = []
     result_time, result_channels = layout(out.shape)
     for position, tensor in enumerate((a, b)):
         pattern = _pattern(low, operator, tensor.shape, out.shape)
@@ -343,7 +347,9 @@ def _mean(low: _Lowering, operator: Operator) -> None:
     axes = reduction_axes(low.tensors(operator), len(x.shape))
     kept = [e for i, e in enumerate(x.shape[:-1]) if i not in axes]
     if len(x.shape) - 1 in axes or any(e != 1 for e in kept):
-        raise low.refuse(operator, f"reduces axes {list(axes)} of {list(x.shape)}", "reduce over time, keep the channels")
+        raise low.refuse(
+            operator, f"reduces axes {list(axes)} of {list(x.shape)}", "reduce over time, keep the channels"
+        )
     time, channels = layout(x.shape)
     multiplier, shift = ar.quantize_multiplier(_scale(x) / _scale(out))
     if operator.kind == "MEAN":

@@ -50,6 +50,11 @@ class Plan:
     buffers: tuple[Buffer, ...]
     arena_bytes: int
 
+    @property
+    def ram_bytes(self) -> int:
+        """Memory the engine keeps for itself: the arena and about two bytes a counter."""
+        return self.arena_bytes + 6 * len(self.trace.fires) + 8
+
     def buffer(self, role: str, owner: int) -> Buffer:
         """The buffer of a value or stage."""
         return next(b for b in self.buffers if b.role == role and b.owner == owner)
@@ -57,7 +62,10 @@ class Plan:
 
 def make_plan(network: ir.Network) -> Plan:
     """The cheaper of the streaming and the layer-by-layer plan, by arena size."""
-    plans = [_planned(network, "stream", *_stream_quanta(network)), _planned(network, "layers", *_layer_quanta(network))]
+    plans = [
+        _planned(network, "stream", *_stream_quanta(network)),
+        _planned(network, "layers", *_layer_quanta(network)),
+    ]
     return min(plans, key=lambda p: p.arena_bytes)
 
 

@@ -1,4 +1,5 @@
 """The generated file around its stages: header, memory, state, and the functions of the engine contract."""
+# ruff: noqa: E501  (lines of C)
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ static void pool_at_edges(void (*pool)(const ecgd_pool_t *, const int16_t *, uin
 
 def render(e: Emitter) -> str:
     """The whole ``ecgd_model.c``."""
-    return "\n".join([_head(e), _memory(e), _state(e), *e.source.constants, _helpers(e), *e.source.functions, _contract(e)])
+    return "\n".join(
+        [_head(e), _memory(e), _state(e), *e.source.constants, _helpers(e), *e.source.functions, _contract(e)]
+    )
 
 
 def _head(e: Emitter) -> str:

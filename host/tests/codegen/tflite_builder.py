@@ -68,9 +68,9 @@ class Builder:
     def operator(self, kind, inputs, outputs, options=None):
         """An operator; `options` is a (type name, {field: value}) pair."""
         code = getattr(schema.BuiltinOperator, kind)
-        for index, known in enumerate(self.model.operatorCodes):
-            if known.builtinCode == code:
-                break
+        codes = [known.builtinCode for known in self.model.operatorCodes]
+        if code in codes:
+            index = codes.index(code)
         else:
             known = schema.OperatorCodeT()
             known.builtinCode, known.deprecatedBuiltinCode, known.version = code, min(code, 127), 1
