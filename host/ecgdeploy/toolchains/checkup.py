@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 
 from ecgdeploy.errors import BuildError
@@ -44,10 +44,6 @@ class Check:
     needed_for: str
     install: str
     required: bool
-
-    def json(self) -> dict[str, object]:
-        """As a JSON object."""
-        return asdict(self)
 
 
 def checkup() -> list[Check]:
