@@ -63,6 +63,8 @@ typedef struct {
 /* out[p][c] for p < positions. Also a dense layer: positions = 1 (or rows), one segment. */
 typedef void ecgd_conv_kernel_t(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, int16_t *out);
 ecgd_conv_kernel_t ecgd_conv_portable;
+/* Any shape, and what the DSP instances do not take: one position at a time where there is a DSP extension. */
+ecgd_conv_kernel_t ecgd_conv_any;
 
 /* --- depthwise convolution -------------------------------------------------------------------------------------- */
 
@@ -83,6 +85,7 @@ typedef struct {
 typedef void ecgd_depthwise_kernel_t(const ecgd_depthwise_t *conv, const int16_t *window, uint32_t positions,
                                      int16_t *out);
 ecgd_depthwise_kernel_t ecgd_depthwise_portable;
+ecgd_depthwise_kernel_t ecgd_depthwise_any;
 
 /* --- pooling over time ------------------------------------------------------------------------------------------ */
 

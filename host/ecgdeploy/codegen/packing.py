@@ -13,6 +13,8 @@ SUM_LIMIT = 1 << 23
 """The DSP kernels recover the odd channel's sum from 24 bits: exact while its magnitude stays below."""
 ACCUMULATOR_LIMIT = 1 << 30
 """The DSP kernels double the accumulator before the high multiplication."""
+ALIGNED_STRIDE_LIMIT, STRIDE_LIMIT = 1472, 2000
+"""Bytes between positions that the DSP kernels' immediate offsets reach, with paired and with single loads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +46,11 @@ class PackedConv:
 
 def pack_conv(
     weights: np.ndarray, bias: np.ndarray, multipliers: np.ndarray, shifts: np.ndarray, low: int, high: int, zero: int,
-    input_low: int, input_high: int, stride: int = 1, dilation: int = 1, target: str = "portable",
+    input_low: int, input_high: int, stride: int = 1, dilation: int = 1, positions: int = 3,
 ) -> PackedConv:  # fmt: skip
     """Pack a convolution in one dimension, or a dense layer (one tap).
+
+    The result serves every target: where there is no DSP extension, a definition names the portable function.
 
     Parameters
     ----------
@@ -56,7 +60,7 @@ def pack_conv(
     zero : output zero point
     input_low, input_high : range of the zero-point-free input; 0 (padding) is added to it
     stride, dilation : in positions
-    target : "portable" or "cortex-m4"
+    positions : how many the layer computes in all; a dense layer of one row has 1
     """
     outputs, taps, inputs = weights.shape
     segments, length, step = (1, taps * inputs, 0) if dilation == 1 or taps == 1 else (taps, inputs, dilation * inputs)
@@ -67,15 +71,45 @@ def pack_conv(
         "channels": outputs, "segments": segments, "length": length, "step": step, "stride": stride * inputs,
         "low": low, "high": high, "zero": zero, "form": 0 if sum_form else 1,
     }  # fmt: skip
-    del target
-    return PackedConv(
-        "ecgd_conv_portable", "", _encode(pairs, sum_form), *_scales(bias, multipliers, shifts), fields,
-    )  # fmt: skip
+    kernel, definition = "ecgd_conv_any", ""
+    if outputs % 2 == 0 and positions > 1 and _simple_requantization(bounds, shifts):
+        instance = _conv_instance(inputs, stride, -(-length // 4), _finish(low, high, zero), sum_form, segments > 1)
+        kernel, definition = instance or (kernel, definition)
+    return PackedConv(kernel, definition, _encode(pairs, sum_form), *_scales(bias, multipliers, shifts), fields)
+
+
+def _simple_requantization(bounds: _Bounds, shifts: np.ndarray) -> bool:
+    """Whether doubling the accumulator is exact and every channel shifts right by 1..30."""
+    right = -np.asarray(shifts)
+    return bool(np.all(bounds.accumulators < ACCUMULATOR_LIMIT) and np.all((right >= 1) & (right <= 30)))
+
+
+def _finish(low: int, high: int, zero: int) -> int:
+    """Which ending the DSP kernels use: 0 for 0..255, 1 for all of int8, 2 for any other clamp."""
+    if (low, high) == (0, 255):
+        return 0
+    return 1 if (low, high) == (-128 - zero, 127 - zero) else 2
+
+
+def _conv_instance(
+    inputs: int, stride: int, units: int, finish: int, sum_form: bool, segmented: bool
+) -> tuple[str, str] | None:
+    """(function, definition) of the DSP kernel for a position stride, or None where its addressing does not reach."""
+    bytes_apart = 2 * stride * inputs
+    aligned = inputs % 2 == 0 and bytes_apart <= ALIGNED_STRIDE_LIMIT
+    if bytes_apart > STRIDE_LIMIT:
+        return None
+    # One turn of the loop costs 3 instructions beside its units; long windows are worth the code of 8.
+    unroll = min(units, 4) if units < 48 else 8
+    name = f"ecgd_conv_{bytes_apart}_{unroll}_{('relu', 'int8', 'clamp')[finish]}"
+    name += ("" if sum_form else "_bytes") + ("" if aligned else "_any") + ("_dilated" if segmented else "")
+    arguments = (bytes_apart, unroll, finish, 0 if sum_form else 1, int(aligned), int(segmented))
+    return name, f"ECGD_CONV_KERNEL({name}, {', '.join(map(str, arguments))})"
 
 
 def pack_depthwise(
     weights: np.ndarray, bias: np.ndarray, multipliers: np.ndarray, shifts: np.ndarray, low: int, high: int, zero: int,
-    input_low: int, input_high: int, stride: int = 1, dilation: int = 1, target: str = "portable",
+    input_low: int, input_high: int, stride: int = 1, dilation: int = 1,
 ) -> PackedConv:  # fmt: skip
     """Pack a depthwise convolution with one filter a channel; `weights` int8 [taps, channels], else as `pack_conv`."""
     taps, channels = weights.shape
@@ -84,9 +118,9 @@ def pack_depthwise(
         "channels": channels, "taps": taps, "step": dilation * channels, "stride": stride * channels,
         "low": low, "high": high, "zero": zero,
     }  # fmt: skip
-    del target, input_low, input_high
+    del input_low, input_high
     return PackedConv(
-        "ecgd_depthwise_portable", "", _encode(pairs, False), *_scales(bias, multipliers, shifts), fields,
+        "ecgd_depthwise_any", "", _encode(pairs, False), *_scales(bias, multipliers, shifts), fields,
     )  # fmt: skip
 
 
