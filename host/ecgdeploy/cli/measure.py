@@ -1,0 +1,51 @@
+"""``ecgdeploy measure``: stream test ECGs through a board, and print how well, how fast, in how much memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--board", default="nano33ble", show_default=True, help="Board name; see 'ecgdeploy boards'.")
+@click.option("--model", default="beat-cnn", show_default=True, help="A preset of the zoo, or a .tflite file.")
+@click.option("--float-model", type=click.Path(path_type=Path), help="Its float32 .tflite, for the host's column.")
+@click.option("--engine", help="static, tflm or litert; default: the board's.")
+@click.option("--task", default="mitbih-beats", show_default=True, help="Test set; see 'ecgdeploy data list'.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the recordings [default: $ECGDEPLOY_DATA].")
+@click.option("--limit", type=click.IntRange(1), help="At most this many windows a record, spread evenly.")
+@click.option("--emulate", is_flag=True, help="Run on the board's emulated twin.")
+@click.option("--port", help="Serial device or pyserial URL of a real board.")
+@click.option("--output", type=click.Path(path_type=Path), help="Run folder [default: runs/BOARD-MODEL-ENGINE].")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run in the same folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write the page here too [always in the run folder].")
+def measure(board: str, model: str, float_model: Path | None, engine: str | None, task: str, data: Path | None,
+            limit: int | None, emulate: bool, port: str | None, output: Path | None, resume: bool, as_json: bool,
+            html: Path | None) -> None:
+    """Measure a model on a board over a whole test set."""
+    from ecgdeploy.cli.progress import progress
+    from ecgdeploy.measure.session import Choice, run
+
+    choice = Choice(board=board, model=model, float_model=float_model, engine=engine, task=task, data=data,
+                    limit=limit, emulate=emulate, port=port, output=output, resume=resume)
+    with progress() as report:
+        outcome = run(choice, report)
+    show(outcome.result, outcome.folder, as_json, html)
+
+
+def show(result: dict, folder: Path, as_json: bool, html: Path | None) -> None:
+    """Print a result to stdout and write its page; the files' places go to stderr."""
+    from ecgdeploy.provenance import canonical_json, write_atomic
+    from ecgdeploy.reports.page import render_page
+    from ecgdeploy.reports.table import print_result
+
+    page = render_page(result)
+    for path in {folder / "report.html", *([html] if html else [])}:
+        write_atomic(path, page)
+    if as_json:
+        click.echo(canonical_json(result))
+    else:
+        print_result(result)
+    click.echo(f"result: {folder / 'result.json'}\npage:   {folder / 'report.html'}", err=True)

@@ -1,0 +1,63 @@
+"""From a preprocessed ECG window to the bytes a model's input tensor takes, and from output bytes to scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ecgdeploy.errors import DataError
+
+
+@dataclass(frozen=True)
+class TensorCoding:
+    """How one input or output tensor is stored.
+
+    Attributes
+    ----------
+    dtype : numpy dtype of the stored values.
+    scale, zero_point : affine quantization, ``real = scale * (stored - zero_point)``; scale 0 for float tensors.
+    shape : tensor shape with batch 1.
+    """
+
+    dtype: np.dtype
+    scale: float
+    zero_point: int
+    shape: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the tensor in bytes."""
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Real values [n, ...] to stored values [n, *shape[1:]]; rounds half to even, saturates.
+
+        Raises
+        ------
+        DataError
+            NaN or infinity in `values`, or a size that is not the tensor's.
+        """
+        count = len(values)
+        if values.size != count * int(np.prod(self.shape)):
+            raise DataError(
+                f"windows of shape {values.shape[1:]} do not fit the model's input {self.shape[1:]}",
+                "choose a --task made for this model",
+            )
+        if not np.isfinite(values).all():
+            bad = int(np.flatnonzero(~np.isfinite(values.reshape(count, -1)).all(axis=1))[0])
+            raise DataError(f"window {bad} holds NaN or infinity", "check the record with 'ecgdeploy data check'")
+        if self.scale == 0.0:
+            stored = values.astype(self.dtype)
+        else:
+            info = np.iinfo(self.dtype)
+            # float32 division first, as LiteRT's QUANTIZE does: a double here would move ties.
+            steps = np.rint(values.astype(np.float32) / np.float32(self.scale)) + self.zero_point
+            stored = np.clip(steps, info.min, info.max).astype(self.dtype)
+        return stored.reshape((count, *self.shape[1:]))
+
+    def decode(self, stored: np.ndarray) -> np.ndarray:
+        """Stored values to real values (float32)."""
+        if self.scale == 0.0:
+            return stored.astype(np.float32)
+        return (stored.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)

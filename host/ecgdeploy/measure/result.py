@@ -1,0 +1,96 @@
+"""What one measurement found, with everything needed to trust and repeat it. Written as ``result.json``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+SCHEMA = "ecgdeploy.measure/1"
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Cost of one inference over all windows.
+
+    ``unit`` is "instructions" on an emulated board (QEMU -icount: exact, repeatable, no time) and "cycles" or
+    "nanoseconds" on a real one.
+    """
+
+    unit: str
+    minimum: int
+    median: int
+    maximum: int
+    count: int
+
+    @classmethod
+    def of(cls, ticks: np.ndarray, unit: str) -> Latency:
+        """Summarize the ticks of every inference, int array [n]."""
+        return cls(unit, int(ticks.min()), int(np.median(ticks)), int(ticks.max()), len(ticks))
+
+
+@dataclass(frozen=True)
+class BitExact:
+    """How many windows' outputs equalled the golden reference (``provenance.golden``) byte for byte."""
+
+    compared: int
+    identical: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Flash and RAM of the image, in bytes, from the linker map and the painted stack."""
+
+    flash_total: int
+    flash_limit: int
+    flash_sections: dict[str, int]
+    flash_parts: dict[str, int]
+    ram_static: int
+    ram_parts: dict[str, int]
+    stack_high_water: int
+    ram_limit: int
+
+    @property
+    def ram_total(self) -> int:
+        """Static RAM plus the deepest stack seen."""
+        return self.ram_static + self.stack_high_water
+
+
+@dataclass(frozen=True)
+class LinkUse:
+    """Traffic of the run. Null where the transport cannot tell."""
+
+    payload_bytes: int | None = None
+    wire_bytes: int | None = None
+    retries: int | None = None
+    transport: str | None = None
+
+
+@dataclass(frozen=True)
+class MeasureResult:
+    """One model, on one board with one engine, over one test set.
+
+    Attributes
+    ----------
+    provenance : model hash, board, engine, build id, data set, split, versions, flags.
+    columns : name ("device", "host int8", "host float32") -> scores of that column, as the task's scoring gives them.
+    validity : codes of what makes the measurement invalid, or weaker than it looks; empty when all is well.
+    """
+
+    provenance: dict[str, Any]
+    classes: tuple[str, ...]
+    columns: dict[str, dict[str, Any]]
+    bit_exact: BitExact
+    latency: Latency
+    memory: Memory
+    link: LinkUse
+    validity: tuple[str, ...] = ()
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form, ``schema`` first."""
+        content = asdict(self)
+        content["memory"]["ram_total"] = self.memory.ram_total
+        return {"schema": SCHEMA, **content}

@@ -1,0 +1,274 @@
+"""Stream a test set through a device and score what the device answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ecgdeploy.errors import DataError, DeviceError
+from ecgdeploy.measure.model import ModelFile
+from ecgdeploy.measure.references import Golden, LiteRt, golden
+from ecgdeploy.measure.result import BitExact, Latency, LinkUse, MeasureResult, Memory
+from ecgdeploy.measure.score import score_column
+from ecgdeploy.provenance import canonical_json, sha256_file, sha256_json, versions, write_atomic
+
+if TYPE_CHECKING:
+    from ecgdeploy.ecg.tasks import TestView
+    from ecgdeploy.projects import Build
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure.
+
+    Attributes
+    ----------
+    model, float_model : the file the board runs, and its float32 sibling for the table (or None).
+    name : the model's name in the table.
+    test : typed view of test records; nothing else is accepted.
+    build : the firmware, with its manifest and sizes.
+    open_device : returns a context manager that gives a connected device.
+    folder : where the journal and the result go.
+    resume : continue the journal of an interrupted run.
+    """
+
+    model: Path
+    float_model: Path | None
+    name: str
+    test: TestView
+    build: Build
+    open_device: Callable[[], Any]
+    folder: Path
+    resume: bool = False
+
+
+def measure(request: Request, progress: Progress | None = None) -> MeasureResult:
+    """Measure a model on a device over a whole test set.
+
+    Every window's answer is in the journal, on disk, before it counts; an interrupted run is resumed with
+    ``resume=True`` and ends with the same result as an undisturbed one.
+
+    Raises
+    ------
+    DeviceError
+        The device runs another model or build, dies, or stops answering. What was measured stays in the journal.
+    """
+    from ecgdeploy.measure.journal import Journal
+
+    report = progress or (lambda stage, done, total: None)
+    test, model = _checked_view(request.test), ModelFile.read(request.model)
+    stored = _encode(model, test)
+    run_id = _identity(request, model, stored)
+    request.folder.mkdir(parents=True, exist_ok=True)
+    with Journal.open(request.folder / "journal.jsonl", run_id, resume=request.resume) as journal:
+        _stream(request, model, stored, journal, report)
+        answers = _Answers.read(journal, len(stored), model)
+    reference = golden(request.model, _split_inputs(model, stored), lambda d, t: report("golden reference", d, t))
+    result = _result(request, model, test, answers, reference, report)
+    write_atomic(request.folder / "result.json", canonical_json(result.as_dict()) + "\n")
+    return result
+
+
+def _checked_view(view: Any) -> TestView:
+    from ecgdeploy.ecg.tasks import TestView
+
+    if not isinstance(view, TestView):
+        raise DataError(f"measure scores test records, not a {type(view).__name__}", "pass task.test()")
+    if len(view.inputs) == 0:
+        raise DataError("the test set is empty", "choose other records or a larger --limit")
+    return view
+
+
+def _encode(model: ModelFile, test: TestView) -> np.ndarray:
+    """Input bytes of every window, uint8 [n, bytes]; a model with several inputs takes them end to end."""
+    values = test.inputs if isinstance(test.inputs, tuple) else (test.inputs,)
+    if len(values) != len(model.inputs):
+        raise DataError(f"the model takes {len(model.inputs)} inputs, the task gives {len(values)}",
+                        "choose a --task made for this model")
+    parts = [coding.encode(value) for coding, value in zip(model.inputs, values, strict=True)]
+    return np.concatenate([part.reshape(len(part), -1).view(np.uint8) for part in parts], axis=1)
+
+
+def _split_inputs(model: ModelFile, stored: np.ndarray) -> list[np.ndarray]:
+    """The stored tensors of `_encode`'s bytes again: one array [n, *shape[1:]] per model input."""
+    arrays, start = [], 0
+    for coding in model.inputs:
+        chunk = np.ascontiguousarray(stored[:, start : start + coding.nbytes])
+        arrays.append(chunk.view(coding.dtype).reshape((len(stored), *coding.shape[1:])))
+        start += coding.nbytes
+    return arrays
+
+
+def _identity(request: Request, model: ModelFile, stored: np.ndarray) -> dict[str, Any]:
+    """What makes two journals the same run: firmware, model and the very bytes that are sent."""
+    import zlib
+
+    return {
+        "board": request.build.manifest["board"],
+        "engine": request.build.manifest["engine"],
+        "build_id": request.build.manifest["build_id"],
+        "model_sha256": model.sha256,
+        "windows": len(stored),
+        "inputs_crc32": zlib.crc32(np.ascontiguousarray(stored)),
+        "data": sha256_json(request.test.provenance),
+    }
+
+
+def _stream(request: Request, model: ModelFile, stored: np.ndarray, journal: Any, report: Progress) -> None:
+    """Send every window that the journal lacks; journal each answer."""
+    missing = [index for index in range(len(stored)) if index not in journal]
+    if not missing:
+        return
+    done = len(stored) - len(missing)
+    with request.open_device() as device:
+        _check_identity(device.hello, request, model)
+        answers = device.infer_many(stored[index].tobytes() for index in missing)
+        for index, answer in zip(missing, answers, strict=True):
+            journal.append(index, _entry(index, request.test, answer))
+            done += 1
+            report("on the device", done, len(stored))
+    journal.note(transport=device.transport, **device.counters())
+
+
+def _check_identity(hello: Any, request: Request, model: ModelFile) -> None:
+    """Refuse a device that runs another model or another build than the one we think."""
+    if hello.model_sha256 != model.sha256:
+        raise DeviceError(f"the device runs model {hello.model_sha256[:12]}, not {request.name} {model.sha256[:12]}",
+                          "flash this build first: ecgdeploy flash")
+    expected = request.build.manifest["build_id"]
+    if not expected.startswith(hello.build_id):
+        raise DeviceError(f"the device runs build {hello.build_id}, not {expected[: len(hello.build_id)]}",
+                          "flash this build first: ecgdeploy flash")
+
+
+def _entry(index: int, test: TestView, answer: Any) -> dict[str, Any]:
+    return {
+        "record": test.record_ids[index],
+        "position": int(test.positions[index]),
+        "outputs": [output.hex() for output in answer.outputs],
+        "input_crc": answer.input_crc,
+        "output_crc": answer.output_crc,
+        "ticks": answer.ticks,
+        "unit": answer.unit,
+        "stack": answer.stack_used,
+        "flags": list(answer.flags),
+    }
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """The journal's answers as arrays, in window order."""
+
+    outputs: list[np.ndarray]
+    ticks: np.ndarray
+    unit: str
+    stack: int
+    flags: tuple[str, ...]
+
+    @classmethod
+    def read(cls, journal: Any, count: int, model: ModelFile) -> _Answers:
+        entries = [journal[index] for index in range(count)]
+        outputs = [
+            np.stack([np.frombuffer(bytes.fromhex(entry["outputs"][k]), coding.dtype) for entry in entries])
+            for k, coding in enumerate(model.outputs)
+        ]
+        flags = sorted({flag for entry in entries for flag in entry["flags"]})
+        return cls(outputs, np.array([entry["ticks"] for entry in entries], dtype=np.int64), entries[0]["unit"],
+                   max(entry["stack"] for entry in entries), tuple(flags))
+
+
+def _result(request: Request, model: ModelFile, test: TestView, answers: _Answers, reference: Golden,
+            report: Progress) -> MeasureResult:
+    classes = tuple(test.classes)
+    report("host LiteRT", 0, 1)
+    values = test.inputs if isinstance(test.inputs, tuple) else (test.inputs,)
+    columns = {"device": _scores(answers.outputs, model)}
+    columns["host int8" if model.outputs[0].scale else "host float32"] = _joined(LiteRt(request.model).run(list(values)))
+    if request.float_model is not None:
+        columns["host float32"] = _joined(LiteRt(request.float_model).run(list(values)))
+    scored = {name: score_column(scores, test.targets, classes) for name, scores in columns.items()}
+    exact, difference = _compare(answers.outputs, reference)
+    validity = list(answers.flags) + ([f"output_not_identical: {difference}"] if difference else [])
+    verdicts = columns["device"].argmax(axis=1) if test.targets.ndim == 1 else None
+    return MeasureResult(
+        provenance=_provenance(request, model, test) | {"golden": reference.source},
+        classes=classes,
+        columns=scored,
+        bit_exact=exact,
+        latency=Latency.of(answers.ticks, answers.unit),
+        memory=_memory(request.build, answers.stack),
+        link=LinkUse(),
+        validity=tuple(validity),
+        records=_per_record(test, verdicts),
+        extra={} if verdicts is None else _strip(test, verdicts),
+    )
+
+
+def _scores(outputs: list[np.ndarray], model: ModelFile) -> np.ndarray:
+    return _joined([coding.decode(output) for coding, output in zip(model.outputs, outputs, strict=True)])
+
+
+def _joined(outputs: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([output.reshape(len(output), -1) for output in outputs], axis=1)
+
+
+def _compare(outputs: list[np.ndarray], reference: Golden) -> tuple[BitExact, str | None]:
+    """Byte for byte: also -0.0 against 0.0, and one NaN against another."""
+    ours = np.concatenate([np.ascontiguousarray(o).view(np.uint8).reshape(len(o), -1) for o in outputs], axis=1)
+    gold = np.concatenate(
+        [np.ascontiguousarray(o).view(np.uint8).reshape(len(o), -1) for o in reference.outputs], axis=1)
+    same = (ours == gold).all(axis=1)
+    first = None
+    if not same.all():
+        window = int(np.flatnonzero(~same)[0])
+        first = f"window {window}, output byte {int(np.flatnonzero(ours[window] != gold[window])[0])}"
+    return BitExact(len(same), int(same.sum())), first
+
+
+def _memory(build: Build, stack: int) -> Memory:
+    sizes = build.sizes
+    return Memory(
+        flash_total=sizes.flash_total, flash_limit=sizes.flash_limit, flash_sections=dict(sizes.flash_sections),
+        flash_parts=dict(sizes.flash_parts), ram_static=sizes.ram_static, ram_parts=dict(sizes.ram_parts),
+        stack_high_water=stack, ram_limit=sizes.ram_limit,
+    )
+
+
+def _provenance(request: Request, model: ModelFile, test: TestView) -> dict[str, Any]:
+    manifest = request.build.manifest
+    return {
+        "model": request.name,
+        "model_sha256": model.sha256,
+        "float_model_sha256": sha256_file(request.float_model) if request.float_model else None,
+        "board": manifest["board"],
+        "emulated": manifest["emulated"],
+        "twin": manifest.get("twin"),
+        "engine": manifest["engine"],
+        "build_id": manifest["build_id"],
+        "compiler": manifest.get("compiler"),
+        "source": test.source,
+        "synthetic": test.synthetic,
+        "split": test.provenance.get("split"),
+        "data": test.provenance,
+        "windows": len(test.inputs),
+        "records": len(set(test.record_ids)),
+        "versions": versions("numpy", "wfdb", "ai-edge-litert", "tflite-micro"),
+    }
+
+
+def _per_record(test: TestView, verdicts: np.ndarray | None) -> dict[str, dict[str, Any]]:
+    """Windows and right answers of every record."""
+    if verdicts is None:
+        return {}
+    records: dict[str, dict[str, Any]] = {}
+    for record, target, verdict in zip(test.record_ids, test.targets, verdicts, strict=True):
+        row = records.setdefault(str(record), {"windows": 0, "correct": 0})
+        row["windows"] += 1
+        row["correct"] += int(target == verdict)
+    return records

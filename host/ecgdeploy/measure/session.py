@@ -1,0 +1,63 @@
+"""From names (board, preset, task) to a finished measurement: what ``ecgdeploy measure`` and ``demo`` do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecgdeploy.errors import UsageError
+from ecgdeploy.measure.run import Progress, Request, measure
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person chose; None means the default. See ``ecgdeploy measure --help``."""
+
+    board: str = "nano33ble"
+    model: str = "beat-cnn"
+    float_model: Path | None = None
+    engine: str | None = None
+    task: str = "mitbih-beats"
+    data: Path | None = None
+    limit: int | None = None
+    emulate: bool = False
+    port: str | None = None
+    output: Path | None = None
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run: its folder and its result (``MeasureResult.as_dict()``)."""
+
+    folder: Path
+    result: dict[str, Any]
+
+
+def run(choice: Choice, progress: Progress) -> Outcome:
+    """Build if needed, stream, score. Raises EcgDeployError; what was measured stays in the run folder."""
+    from ecgdeploy import zoo
+    from ecgdeploy.devices import open_device
+    from ecgdeploy.ecg.tasks import load_task
+    from ecgdeploy.projects import build
+
+    if choice.emulate == (choice.port is not None):
+        raise UsageError("measure needs one device", "give --emulate, or --port with a serial device or URL")
+    if choice.model.endswith(".tflite") or "/" in choice.model:
+        model, float_model, name = Path(choice.model), choice.float_model, Path(choice.model).name
+    else:
+        preset = zoo.preset(choice.model)
+        model, float_model, name = preset.int8, preset.float32, choice.model
+    progress("build", 0, 1)
+    firmware = build(model, choice.board, engine=choice.engine, emulate=choice.emulate)
+    progress("build", 1, 1)
+    progress("recordings", 0, 1)
+    test = load_task(choice.task, data=choice.data).test(limit_per_record=choice.limit)
+    progress("recordings", 1, 1)
+    folder = choice.output or Path("runs") / "-".join((choice.board, Path(name).stem, firmware.manifest["engine"]))
+    request = Request(
+        model=model, float_model=float_model, name=name, test=test, build=firmware,
+        open_device=lambda: open_device(firmware, port=choice.port), folder=folder, resume=choice.resume,
+    )
+    return Outcome(folder, measure(request, progress).as_dict())

@@ -1,0 +1,1 @@
+"""What a person reads: terminal tables and self-contained HTML pages made from results."""

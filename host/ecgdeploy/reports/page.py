@@ -1,0 +1,30 @@
+"""The measurement as one self-contained HTML page: no network, no script."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecgdeploy.reports import plots
+from ecgdeploy.reports.table import NOT_A_TIME, percent, score_rows
+from ecgdeploy.resources import assets
+
+
+def render_page(result: dict[str, Any]) -> str:
+    """HTML text of a result (``MeasureResult.as_dict()``)."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(loader=FileSystemLoader(assets() / "templates" / "report"), autoescape=True,
+                              undefined=StrictUndefined)
+    memory = result["memory"]
+    device = next(iter(result["columns"].values()))
+    ram_parts = {**memory["ram_parts"], "stack high-water": memory["stack_high_water"]}
+    strip = result["extra"].get("strip")
+    return environment.get_template("page.html.j2").render(
+        r=result, p=result["provenance"], exact=result["bit_exact"], latency=result["latency"],
+        columns=list(result["columns"]), not_a_time=NOT_A_TIME,
+        score_rows=[(label, [percent(v) for v in values]) for label, values in score_rows(result)],
+        confusion=plots.confusion_matrix(device["confusion"], result["classes"]) if "confusion" in device else "",
+        strip=plots.ecg_strip(strip) if strip else "",
+        flash=plots.parts(memory["flash_parts"], memory["flash_limit"], "flash"),
+        ram=plots.parts(ram_parts, memory["ram_limit"], "RAM"),
+    )

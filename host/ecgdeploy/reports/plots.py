@@ -1,0 +1,85 @@
+"""Plots of a measurement as SVG text, for embedding in a page that needs no network."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+
+# Okabe-Ito: distinguishable with the common colour-vision deficiencies, readable on light and dark.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+INK = "#7a7a7a"
+
+
+def _figure(width: float, height: float):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    # A fixed salt and no date: the same result gives the same bytes.
+    plt.rcParams.update({"svg.hashsalt": "ecgdeploy", "svg.fonttype": "none", "text.color": INK,
+                         "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK})
+    return plt, plt.subplots(figsize=(width, height), layout="constrained")
+
+
+def _svg(plt, figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    plt.close(figure)
+    text = buffer.getvalue()
+    return text[text.index("<svg"):]
+
+
+def confusion_matrix(confusion: list[list[int]], classes: list[str]) -> str:
+    """Confusion matrix, rows annotated, columns predicted; shade is the share of the row."""
+    plt, (figure, axes) = _figure(3.6, 3.2)
+    counts = np.asarray(confusion, dtype=float)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(counts.shape):
+        axes.text(column, row, f"{int(counts[row, column]):,}\n{100 * share[row, column]:.1f} %", ha="center",
+                  va="center", fontsize=8, color="white" if share[row, column] > 0.5 else "#202020")
+    axes.set_xticks(range(len(classes)), classes)
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set_xlabel("predicted on the device")
+    axes.set_ylabel("annotated")
+    return _svg(plt, figure)
+
+
+def ecg_strip(strip: dict[str, Any]) -> str:
+    """A few seconds of ECG with each beat's annotated class and the device's verdict.
+
+    Parameters
+    ----------
+    strip : keys ``signal_mv`` (list of float), ``rate_hz``, ``start_s``, ``record``, ``lead``, and ``beats``: list of
+        ``{"time_s", "annotated", "device"}``.
+    """
+    plt, (figure, axes) = _figure(10, 2.4)
+    signal = np.asarray(strip["signal_mv"])
+    seconds = strip["start_s"] + np.arange(len(signal)) / strip["rate_hz"]
+    axes.plot(seconds, signal, linewidth=0.8, color=COLOURS[0])
+    top = float(signal.max()) + 0.25 * float(np.ptp(signal) or 1)
+    for beat in strip["beats"]:
+        right = beat["annotated"] == beat["device"]
+        label = beat["device"] if right else f"{beat['device']}\n(is {beat['annotated']})"
+        axes.annotate(label, (beat["time_s"], top), ha="center", va="top", fontsize=8,
+                      color=COLOURS[2] if right else COLOURS[5], fontweight="normal" if right else "bold")
+    axes.set_ylim(top=top)
+    axes.set_xlabel(f"seconds, record {strip['record']}")
+    axes.set_ylabel(f"{strip['lead']}, mV")
+    return _svg(plt, figure)
+
+
+def parts(sizes: dict[str, int], limit: int, what: str) -> str:
+    """One stacked bar: where the bytes of flash or RAM go, against the board's limit in the label."""
+    plt, (figure, axes) = _figure(10, 1.3)
+    left = 0
+    for index, (name, size) in enumerate(sorted(sizes.items(), key=lambda item: -item[1])):
+        axes.barh(0, size, left=left, color=COLOURS[index % len(COLOURS)], label=f"{name} {size:,}")
+        left += size
+    axes.set_yticks([])
+    axes.set_xlabel(f"bytes of {what}: {left:,} of {limit:,}")
+    axes.legend(ncols=4, fontsize=7, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return _svg(plt, figure)

@@ -1,0 +1,114 @@
+"""The measurement as a terminal table: how well, how fast, in how much memory, and whether to believe it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+NOT_A_TIME = "instructions counted by the emulator (QEMU -icount): exact and repeatable, not a time"
+
+
+def percent(value: float | None) -> str:
+    """A fraction as a percentage; an absent class (None or NaN) as a dash."""
+    return "–" if value is None or value != value else f"{100 * value:.2f}"
+
+
+def thousands(value: int) -> str:
+    """1234567 as 1,234,567."""
+    return f"{value:,}"
+
+
+def render(result: dict[str, Any]) -> RenderableType:
+    """Rich renderable of a result (``MeasureResult.as_dict()``)."""
+    return Group(_headline(result), _scores(result), _confusion(result), _cost(result), _verdict(result))
+
+
+def print_result(result: dict[str, Any], console: Console | None = None) -> None:
+    """Print a result to stdout, or to `console`."""
+    (console or Console()).print(render(result))
+
+
+def _headline(result: dict[str, Any]) -> Text:
+    p = result["provenance"]
+    where = f"{p['board']} (emulated: {p['twin']})" if p["emulated"] else p["board"]
+    lines = [
+        f"{p['model']} {p['model_sha256'][:12]}  on  {where}  engine {p['engine']}  build {p['build_id'][:12]}",
+        f"{p['source']}: {p['windows']:,} windows of {p['records']} records, split {p['split']}",
+    ]
+    if p["synthetic"]:
+        lines.append("SYNTHETIC ECG: these figures say nothing about patients")
+    return Text("\n".join(lines), style="bold")
+
+
+def score_rows(result: dict[str, Any]) -> list[tuple[str, list[float | None]]]:
+    """Label and one value a column for every score: per class first, then the totals."""
+    columns = list(result["columns"].values())
+    if "confusion" in columns[0]:
+        rows = [(f"{measure} {cls}", [c["per_class"][k][key] for c in columns])
+                for k, cls in enumerate(result["classes"])
+                for measure, key in (("Se", "sensitivity"), ("+P", "positive_predictivity"), ("F1", "f1"))]
+        totals = (("accuracy", "accuracy"), ("macro F1", "macro_f1"))
+    else:
+        rows = [(f"AUC {cls}", [c["auc"][k] for c in columns]) for k, cls in enumerate(result["classes"])]
+        totals = (("macro AUC", "macro_auc"), ("macro F1 (threshold 0.5)", "macro_f1"))
+    return rows + [(label, [c[key] for c in columns]) for label, key in totals]
+
+
+def _scores(result: dict[str, Any]) -> Table:
+    table = Table(title="Classification (per cent)", title_justify="left")
+    table.add_column("")
+    for name in result["columns"]:
+        table.add_column(name, justify="right")
+    for label, values in score_rows(result):
+        table.add_row(label, *map(percent, values), style="bold" if label.startswith(("accuracy", "macro")) else "")
+    return table
+
+
+def _confusion(result: dict[str, Any]) -> RenderableType:
+    name = next(iter(result["columns"]))
+    column = result["columns"][name]
+    if "confusion" not in column:
+        return Text("")
+    table = Table(title=f"Confusion matrix, {name} (rows: annotated, columns: predicted)", title_justify="left")
+    table.add_column("")
+    for cls in result["classes"]:
+        table.add_column(cls, justify="right")
+    for cls, row in zip(result["classes"], column["confusion"], strict=True):
+        table.add_row(cls, *map(thousands, row))
+    return table
+
+
+def _cost(result: dict[str, Any]) -> Table:
+    latency, memory = result["latency"], result["memory"]
+    table = Table(title="Cost on the board", title_justify="left")
+    table.add_column("")
+    table.add_column("", justify="right")
+    table.add_column("of", justify="right")
+    unit = latency["unit"]
+    for key in ("minimum", "median", "maximum"):
+        table.add_row(f"{unit} per inference, {key}", thousands(latency[key]), "")
+    table.add_section()
+    table.add_row("flash, bytes", thousands(memory["flash_total"]), thousands(memory["flash_limit"]), style="bold")
+    for part, size in sorted(memory["flash_parts"].items(), key=lambda item: -item[1]):
+        table.add_row(f"  {part}", thousands(size), "")
+    table.add_row("RAM, bytes", thousands(memory["ram_total"]), thousands(memory["ram_limit"]), style="bold")
+    for part, size in sorted(memory["ram_parts"].items(), key=lambda item: -item[1]):
+        table.add_row(f"  static: {part}", thousands(size), "")
+    table.add_row("  stack high-water", thousands(memory["stack_high_water"]), "")
+    return table
+
+
+def _verdict(result: dict[str, Any]) -> Text:
+    exact, latency = result["bit_exact"], result["latency"]
+    same = exact["identical"] == exact["compared"]
+    text = Text()
+    text.append(f"bit-identical outputs: {exact['identical']:,} of {exact['compared']:,}  ({result['provenance']['golden']})\n",
+                style="bold green" if same else "bold red")
+    if latency["unit"] == "instructions":
+        text.append(NOT_A_TIME + "\n", style="dim")
+    for code in result["validity"]:
+        text.append(f"validity: {code}\n", style="yellow")
+    return text
