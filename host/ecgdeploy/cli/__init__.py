@@ -16,6 +16,8 @@ from ecgdeploy.errors import EcgDeployError
 
 # name -> (module of this package, attribute, one-line help shown without importing the module)
 COMMANDS: dict[str, tuple[str, str, str]] = {
+    "demo": ("demo", "demo", "The whole journey in one command, on an emulated Nano 33 BLE."),
+    "measure": ("measure", "measure", "Measure a model on a board over a whole test set."),
     "boards": ("boards", "boards", "List the boards, or show one board's facts."),
     "flash": ("flash", "flash", "Write a built project to its board, and prove that the board runs it."),
     "build": ("build", "build", "Build the firmware of a model for a board, or for its emulated twin."),

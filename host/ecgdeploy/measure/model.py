@@ -16,7 +16,8 @@ from ecgdeploy.provenance import sha256_file
 def litert_coding(detail: dict[str, Any]) -> TensorCoding:
     """Coding of a LiteRT tensor detail."""
     scale, zero_point = detail["quantization"]
-    return TensorCoding(np.dtype(detail["dtype"]), float(scale), int(zero_point), tuple(int(n) for n in detail["shape"]))
+    shape = tuple(int(extent) for extent in detail["shape"])
+    return TensorCoding(np.dtype(detail["dtype"]), float(scale), int(zero_point), shape)
 
 
 @dataclass(frozen=True)

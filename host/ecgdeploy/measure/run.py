@@ -17,8 +17,10 @@ from ecgdeploy.measure.score import score_column
 from ecgdeploy.provenance import canonical_json, sha256_file, sha256_json, versions, write_atomic
 
 if TYPE_CHECKING:
-    from ecgdeploy.ecg.tasks import TestView
     from ecgdeploy.projects import Build
+
+    from ecgdeploy.ecg.record import Record
+    from ecgdeploy.ecg.views import TestView
 
 Progress = Callable[[str, int, int], None]
 
@@ -36,6 +38,7 @@ class Request:
     open_device : returns a context manager that gives a connected device.
     folder : where the journal and the result go.
     resume : continue the journal of an interrupted run.
+    record_of : name to record, for the strip of ECG in the page.
     """
 
     model: Path
@@ -46,6 +49,7 @@ class Request:
     open_device: Callable[[], Any]
     folder: Path
     resume: bool = False
+    record_of: Callable[[str], Record] | None = None
 
 
 def measure(request: Request, progress: Progress | None = None) -> MeasureResult:
@@ -61,7 +65,7 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
     """
     from ecgdeploy.measure.journal import Journal
 
-    report = progress or (lambda stage, done, total: None)
+    report = progress or _silent
     test, model = _checked_view(request.test), ModelFile.read(request.model)
     stored = _encode(model, test)
     run_id = _identity(request, model, stored)
@@ -75,24 +79,26 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
     return result
 
 
-def _checked_view(view: Any) -> TestView:
-    from ecgdeploy.ecg.tasks import TestView
+def _silent(stage: str, done: int, total: int) -> None:  # noqa: ARG001
+    """Progress that nobody watches."""
 
-    if not isinstance(view, TestView):
-        raise DataError(f"measure scores test records, not a {type(view).__name__}", "pass task.test()")
-    if len(view.inputs) == 0:
+
+def _checked_view(view: Any) -> TestView:
+    from ecgdeploy.ecg.views import for_scoring
+
+    test = for_scoring(view)
+    if len(test) == 0:
         raise DataError("the test set is empty", "choose other records or a larger --limit")
-    return view
+    return test
 
 
 def _encode(model: ModelFile, test: TestView) -> np.ndarray:
     """Input bytes of every window, uint8 [n, bytes]; a model with several inputs takes them end to end."""
-    values = test.inputs if isinstance(test.inputs, tuple) else (test.inputs,)
-    if len(values) != len(model.inputs):
-        raise DataError(f"the model takes {len(model.inputs)} inputs, the task gives {len(values)}",
+    if len(model.inputs) != 1:
+        raise DataError(f"the model takes {len(model.inputs)} inputs, the task gives one",
                         "choose a --task made for this model")
-    parts = [coding.encode(value) for coding, value in zip(model.inputs, values, strict=True)]
-    return np.concatenate([part.reshape(len(part), -1).view(np.uint8) for part in parts], axis=1)
+    part = model.inputs[0].encode(test.inputs)
+    return part.reshape(len(part), -1).view(np.uint8)
 
 
 def _split_inputs(model: ModelFile, stored: np.ndarray) -> list[np.ndarray]:
@@ -149,7 +155,7 @@ def _check_identity(hello: Any, request: Request, model: ModelFile) -> None:
 
 def _entry(index: int, test: TestView, answer: Any) -> dict[str, Any]:
     return {
-        "record": test.record_ids[index],
+        "record": str(test.record_ids[index]),
         "position": int(test.positions[index]),
         "outputs": [output.hex() for output in answer.outputs],
         "input_crc": answer.input_crc,
@@ -187,11 +193,11 @@ def _result(request: Request, model: ModelFile, test: TestView, answers: _Answer
             report: Progress) -> MeasureResult:
     classes = tuple(test.classes)
     report("host LiteRT", 0, 1)
-    values = test.inputs if isinstance(test.inputs, tuple) else (test.inputs,)
+    values = test.inputs
     columns = {"device": _scores(answers.outputs, model)}
-    columns["host int8" if model.outputs[0].scale else "host float32"] = _joined(LiteRt(request.model).run(list(values)))
+    columns["host int8" if model.outputs[0].scale else "host float32"] = _joined(LiteRt(request.model).run([values]))
     if request.float_model is not None:
-        columns["host float32"] = _joined(LiteRt(request.float_model).run(list(values)))
+        columns["host float32"] = _joined(LiteRt(request.float_model).run([values]))
     scored = {name: score_column(scores, test.targets, classes) for name, scores in columns.items()}
     exact, difference = _compare(answers.outputs, reference)
     validity = list(answers.flags) + ([f"output_not_identical: {difference}"] if difference else [])
@@ -206,7 +212,7 @@ def _result(request: Request, model: ModelFile, test: TestView, answers: _Answer
         link=LinkUse(),
         validity=tuple(validity),
         records=_per_record(test, verdicts),
-        extra={} if verdicts is None else _strip(test, verdicts),
+        extra=_extra(request, test, verdicts),
     )
 
 
@@ -257,9 +263,17 @@ def _provenance(request: Request, model: ModelFile, test: TestView) -> dict[str,
         "split": test.provenance.get("split"),
         "data": test.provenance,
         "windows": len(test.inputs),
-        "records": len(set(test.record_ids)),
+        "records": len(set(map(str, test.record_ids))),
         "versions": versions("numpy", "wfdb", "ai-edge-litert", "tflite-micro"),
     }
+
+
+def _extra(request: Request, test: TestView, verdicts: np.ndarray | None) -> dict[str, Any]:
+    from ecgdeploy.measure.strip import make_strip
+
+    if verdicts is None or request.record_of is None:
+        return {}
+    return {"strip": make_strip(test, verdicts, request.record_of)}
 
 
 def _per_record(test: TestView, verdicts: np.ndarray | None) -> dict[str, dict[str, Any]]:
@@ -268,6 +282,8 @@ def _per_record(test: TestView, verdicts: np.ndarray | None) -> dict[str, dict[s
         return {}
     records: dict[str, dict[str, Any]] = {}
     for record, target, verdict in zip(test.record_ids, test.targets, verdicts, strict=True):
+        if target < 0:
+            continue
         row = records.setdefault(str(record), {"windows": 0, "correct": 0})
         row["windows"] += 1
         row["correct"] += int(target == verdict)

@@ -24,5 +24,6 @@ def score_column(scores: np.ndarray, targets: np.ndarray, classes: tuple[str, ..
         class, macro AUC, macro F1 at 0.5.
     """
     if targets.ndim == 1:
-        return scoring.classification_report(targets, scores.argmax(axis=1), classes).as_dict()
+        known = targets >= 0  # -1: a beat that belongs to none of the classes
+        return scoring.classification_report(targets[known], scores[known].argmax(axis=1), classes).as_dict()
     return scoring.multilabel_report(targets, scores, classes).as_dict()

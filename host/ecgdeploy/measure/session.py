@@ -37,10 +37,11 @@ class Outcome:
 
 def run(choice: Choice, progress: Progress) -> Outcome:
     """Build if needed, stream, score. Raises EcgDeployError; what was measured stays in the run folder."""
-    from ecgdeploy import zoo
     from ecgdeploy.devices import open_device
-    from ecgdeploy.ecg.tasks import load_task
     from ecgdeploy.projects import build
+
+    from ecgdeploy import zoo
+    from ecgdeploy.ecg.tasks import load_task
 
     if choice.emulate == (choice.port is not None):
         raise UsageError("measure needs one device", "give --emulate, or --port with a serial device or URL")
@@ -53,11 +54,13 @@ def run(choice: Choice, progress: Progress) -> Outcome:
     firmware = build(model, choice.board, engine=choice.engine, emulate=choice.emulate)
     progress("build", 1, 1)
     progress("recordings", 0, 1)
-    test = load_task(choice.task, data=choice.data).test(limit_per_record=choice.limit)
+    task = load_task(choice.task, data=choice.data)
+    test = task.test(limit_per_record=choice.limit)
     progress("recordings", 1, 1)
     folder = choice.output or Path("runs") / "-".join((choice.board, Path(name).stem, firmware.manifest["engine"]))
     request = Request(
         model=model, float_model=float_model, name=name, test=test, build=firmware,
         open_device=lambda: open_device(firmware, port=choice.port), folder=folder, resume=choice.resume,
+        record_of=getattr(getattr(task, "reader", None), "record", None),
     )
     return Outcome(folder, measure(request, progress).as_dict())

@@ -54,7 +54,7 @@ def ecg_strip(strip: dict[str, Any]) -> str:
     Parameters
     ----------
     strip : keys ``signal_mv`` (list of float), ``rate_hz``, ``start_s``, ``record``, ``lead``, and ``beats``: list of
-        ``{"time_s", "annotated", "device"}``.
+        ``{"time_s", "annotated", "device"}``, ``device`` None for a beat that was not sent.
     """
     plt, (figure, axes) = _figure(10, 2.4)
     signal = np.asarray(strip["signal_mv"])
@@ -62,10 +62,14 @@ def ecg_strip(strip: dict[str, Any]) -> str:
     axes.plot(seconds, signal, linewidth=0.8, color=COLOURS[0])
     top = float(signal.max()) + 0.25 * float(np.ptp(signal) or 1)
     for beat in strip["beats"]:
-        right = beat["annotated"] == beat["device"]
-        label = beat["device"] if right else f"{beat['device']}\n(is {beat['annotated']})"
-        axes.annotate(label, (beat["time_s"], top), ha="center", va="top", fontsize=8,
-                      color=COLOURS[2] if right else COLOURS[5], fontweight="normal" if right else "bold")
+        verdict, truth = beat["device"], beat["annotated"]
+        if verdict is None:
+            label, colour, weight = truth.lower(), INK, "normal"
+        elif verdict == truth:
+            label, colour, weight = verdict, COLOURS[2], "bold"
+        else:
+            label, colour, weight = f"{verdict}\n({truth})", COLOURS[5], "bold"
+        axes.annotate(label, (beat["time_s"], top), ha="center", va="top", fontsize=8, color=colour, fontweight=weight)
     axes.set_ylim(top=top)
     axes.set_xlabel(f"seconds, record {strip['record']}")
     axes.set_ylabel(f"{strip['lead']}, mV")

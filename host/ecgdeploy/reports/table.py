@@ -13,7 +13,7 @@ NOT_A_TIME = "instructions counted by the emulator (QEMU -icount): exact and rep
 
 def percent(value: float | None) -> str:
     """A fraction as a percentage; an absent class (None or NaN) as a dash."""
-    return "–" if value is None or value != value else f"{100 * value:.2f}"
+    return "-" if value is None or value != value else f"{100 * value:.2f}"
 
 
 def thousands(value: int) -> str:
@@ -105,8 +105,9 @@ def _verdict(result: dict[str, Any]) -> Text:
     exact, latency = result["bit_exact"], result["latency"]
     same = exact["identical"] == exact["compared"]
     text = Text()
-    text.append(f"bit-identical outputs: {exact['identical']:,} of {exact['compared']:,}  ({result['provenance']['golden']})\n",
+    text.append(f"bit-identical outputs: {exact['identical']:,} of {exact['compared']:,}",
                 style="bold green" if same else "bold red")
+    text.append(f"  (reference: {result['provenance']['golden']})\n")
     if latency["unit"] == "instructions":
         text.append(NOT_A_TIME + "\n", style="dim")
     for code in result["validity"]:
