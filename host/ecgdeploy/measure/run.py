@@ -79,7 +79,7 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
     return result
 
 
-def _silent(stage: str, done: int, total: int) -> None:  # noqa: ARG001
+def _silent(stage: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
