@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecgdeploy.errors import DataError, DeviceError
+from ecgdeploy.errors import DataError, DeviceError, UsageError
 from ecgdeploy.measure.model import ModelFile
 from ecgdeploy.measure.references import Golden, LiteRt, golden
 from ecgdeploy.measure.result import BitExact, Latency, LinkUse, MeasureResult, Memory
@@ -19,6 +19,7 @@ from ecgdeploy.provenance import canonical_json, sha256_file, sha256_json, versi
 if TYPE_CHECKING:
     from ecgdeploy.projects import Build
 
+    from ecgdeploy.devices import Device, Hello, Inference
     from ecgdeploy.ecg.record import Record
     from ecgdeploy.ecg.views import TestView
 
@@ -46,7 +47,7 @@ class Request:
     name: str
     test: TestView
     build: Build
-    open_device: Callable[[], Any]
+    open_device: Callable[[], Device]
     folder: Path
     resume: bool = False
     record_of: Callable[[str], Record] | None = None
@@ -72,15 +73,26 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
     request.folder.mkdir(parents=True, exist_ok=True)
     with Journal.open(request.folder / "journal.jsonl", run_id, resume=request.resume) as journal:
         _stream(request, model, stored, journal, report)
-        answers = _Answers.read(journal, len(stored), model)
+        answers, link = _Answers.read(journal, len(stored), model), _total(journal.notes)
     reference = golden(request.model, _split_inputs(model, stored), lambda d, t: report("golden reference", d, t))
-    result = _result(request, model, test, answers, reference, report)
+    result = _result(request, model, test, answers, reference, link, report)
     write_atomic(request.folder / "result.json", canonical_json(result.as_dict()) + "\n")
     return result
 
 
 def _silent(stage: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
+
+
+def _total(notes: Iterable[dict[str, Any]]) -> LinkUse:
+    """Sum of what every sitting of the run moved."""
+    total: dict[str, int] = {"payload_bytes": 0, "wire_bytes": 0, "retries": 0}
+    transport = None
+    for note in notes:
+        transport = note["transport"]
+        for key in total:
+            total[key] += note[key]
+    return LinkUse(transport=transport, **total)
 
 
 def _checked_view(view: Any) -> TestView:
@@ -118,7 +130,7 @@ def _identity(request: Request, model: ModelFile, stored: np.ndarray) -> dict[st
     return {
         "board": request.build.manifest["board"],
         "engine": request.build.manifest["engine"],
-        "build_id": request.build.manifest["build_id"],
+        "build_id": request.build.build_id,
         "model_sha256": model.sha256,
         "windows": len(stored),
         "inputs_crc32": zlib.crc32(np.ascontiguousarray(stored)),
@@ -133,33 +145,36 @@ def _stream(request: Request, model: ModelFile, stored: np.ndarray, journal: Any
         return
     done = len(stored) - len(missing)
     with request.open_device() as device:
-        _check_identity(device.hello, request, model)
+        _check_build(device.hello, request)
         answers = device.infer_many(stored[index].tobytes() for index in missing)
         for index, answer in zip(missing, answers, strict=True):
             journal.append(index, _entry(index, request.test, answer))
             done += 1
             report("on the device", done, len(stored))
-    journal.note(transport=device.transport, **device.counters())
+        journal.note(_link_use(device))
 
 
-def _check_identity(hello: Any, request: Request, model: ModelFile) -> None:
-    """Refuse a device that runs another model or another build than the one we think."""
-    if hello.model_sha256 != model.sha256:
-        raise DeviceError(f"the device runs model {hello.model_sha256[:12]}, not {request.name} {model.sha256[:12]}",
-                          "flash this build first: ecgdeploy flash")
-    expected = request.build.manifest["build_id"]
-    if not expected.startswith(hello.build_id):
-        raise DeviceError(f"the device runs build {hello.build_id}, not {expected[: len(hello.build_id)]}",
+def _check_build(hello: Hello, request: Request) -> None:
+    """Refuse a device that runs another build than the one we think; another model was refused when it was greeted."""
+    if hello.build_id != request.build.build_id:
+        raise DeviceError(f"the device runs build {hello.build_id}, not {request.build.build_id}",
                           "flash this build first: ecgdeploy flash")
 
 
-def _entry(index: int, test: TestView, answer: Any) -> dict[str, Any]:
+def _link_use(device: Device) -> dict[str, Any]:
+    use = device.statistics
+    return {"transport": device.name, "payload_bytes": use.payload_bytes,
+            "wire_bytes": use.bytes_sent + use.bytes_received, "retries": use.retries}
+
+
+def _entry(index: int, test: TestView, answer: Inference) -> dict[str, Any]:
     return {
         "record": str(test.record_ids[index]),
         "position": int(test.positions[index]),
         "outputs": [output.hex() for output in answer.outputs],
         "input_crc": answer.input_crc,
         "output_crc": answer.output_crc,
+        "status": answer.status,
         "ticks": answer.ticks,
         "unit": answer.unit,
         "stack": answer.stack_used,
@@ -190,7 +205,7 @@ class _Answers:
 
 
 def _result(request: Request, model: ModelFile, test: TestView, answers: _Answers, reference: Golden,
-            report: Progress) -> MeasureResult:
+            link: LinkUse, report: Progress) -> MeasureResult:
     classes = tuple(test.classes)
     report("host LiteRT", 0, 1)
     values = test.inputs
@@ -209,7 +224,7 @@ def _result(request: Request, model: ModelFile, test: TestView, answers: _Answer
         bit_exact=exact,
         latency=Latency.of(answers.ticks, answers.unit),
         memory=_memory(request.build, answers.stack),
-        link=LinkUse(),
+        link=link,
         validity=tuple(validity),
         records=_per_record(test, verdicts),
         extra=_extra(request, test, verdicts),
@@ -238,26 +253,34 @@ def _compare(outputs: list[np.ndarray], reference: Golden) -> tuple[BitExact, st
 
 
 def _memory(build: Build, stack: int) -> Memory:
+    from ecgdeploy.boards import load_board
+
     sizes = build.sizes
+    board = load_board(build.manifest["board"])
+    if sizes is None or board.memory is None:
+        raise UsageError(f"board {board.name} has no memory map to report", "measure a microcontroller's build")
     return Memory(
-        flash_total=sizes.flash_total, flash_limit=sizes.flash_limit, flash_sections=dict(sizes.flash_sections),
-        flash_parts=dict(sizes.flash_parts), ram_static=sizes.ram_static, ram_parts=dict(sizes.ram_parts),
-        stack_high_water=stack, ram_limit=sizes.ram_limit,
+        flash_total=sizes.flash, flash_limit=board.memory.flash.bytes, flash_sections=sizes.flash_by_section,
+        flash_parts=sizes.flash_by_part, ram_static=sizes.ram, ram_parts=sizes.ram_by_part,
+        stack_high_water=stack, ram_limit=board.memory.ram.bytes,
     )
 
 
 def _provenance(request: Request, model: ModelFile, test: TestView) -> dict[str, Any]:
+    from ecgdeploy.boards import load_board
+
     manifest = request.build.manifest
+    board = load_board(manifest["board"])
     return {
         "model": request.name,
         "model_sha256": model.sha256,
         "float_model_sha256": sha256_file(request.float_model) if request.float_model else None,
         "board": manifest["board"],
         "emulated": manifest["emulated"],
-        "twin": manifest.get("twin"),
+        "twin": board.twin.machine if manifest["emulated"] and board.twin else None,
         "engine": manifest["engine"],
-        "build_id": manifest["build_id"],
-        "compiler": manifest.get("compiler"),
+        "build_id": request.build.build_id,
+        "build": manifest["facts"],
         "source": test.source,
         "synthetic": test.synthetic,
         "split": test.provenance.get("split"),

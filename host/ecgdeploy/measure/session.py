@@ -60,7 +60,8 @@ def run(choice: Choice, progress: Progress) -> Outcome:
     folder = choice.output or Path("runs") / "-".join((choice.board, Path(name).stem, firmware.manifest["engine"]))
     request = Request(
         model=model, float_model=float_model, name=name, test=test, build=firmware,
-        open_device=lambda: open_device(firmware, port=choice.port), folder=folder, resume=choice.resume,
+        open_device=lambda: open_device(elf=None if choice.port else firmware.elf, port=choice.port,
+                                        expect_model=firmware.manifest["model"]["sha256"]), folder=folder, resume=choice.resume,
         record_of=getattr(getattr(task, "reader", None), "record", None),
     )
     return Outcome(folder, measure(request, progress).as_dict())
