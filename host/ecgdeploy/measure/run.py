@@ -17,11 +17,11 @@ from ecgdeploy.measure.score import score_column
 from ecgdeploy.provenance import canonical_json, sha256_file, sha256_json, versions, write_atomic
 
 if TYPE_CHECKING:
-    from ecgdeploy.projects import Build
-
     from ecgdeploy.devices import Device, Hello, Inference
+
     from ecgdeploy.ecg.record import Record
     from ecgdeploy.ecg.views import TestView
+    from ecgdeploy.projects import Build
 
 Progress = Callable[[str, int, int], None]
 
@@ -72,7 +72,7 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
     run_id = _identity(request, model, stored)
     request.folder.mkdir(parents=True, exist_ok=True)
     with Journal.open(request.folder / "journal.jsonl", run_id, resume=request.resume) as journal:
-        _stream(request, model, stored, journal, report)
+        _stream(request, stored, journal, report)
         answers, link = _Answers.read(journal, len(stored), model), _total(journal.notes)
     reference = golden(request.model, _split_inputs(model, stored), lambda d, t: report("golden reference", d, t))
     result = _result(request, model, test, answers, reference, link, report)
@@ -138,7 +138,7 @@ def _identity(request: Request, model: ModelFile, stored: np.ndarray) -> dict[st
     }
 
 
-def _stream(request: Request, model: ModelFile, stored: np.ndarray, journal: Any, report: Progress) -> None:
+def _stream(request: Request, stored: np.ndarray, journal: Any, report: Progress) -> None:
     """Send every window that the journal lacks; journal each answer."""
     missing = [index for index in range(len(stored)) if index not in journal]
     if not missing:

@@ -38,10 +38,10 @@ class Outcome:
 def run(choice: Choice, progress: Progress) -> Outcome:
     """Build if needed, stream, score. Raises EcgDeployError; what was measured stays in the run folder."""
     from ecgdeploy.devices import open_device
-    from ecgdeploy.projects import build
 
     from ecgdeploy import zoo
     from ecgdeploy.ecg.tasks import load_task
+    from ecgdeploy.projects import build
 
     if choice.emulate == (choice.port is not None):
         raise UsageError("measure needs one device", "give --emulate, or --port with a serial device or URL")
@@ -59,9 +59,18 @@ def run(choice: Choice, progress: Progress) -> Outcome:
     progress("recordings", 1, 1)
     folder = choice.output or Path("runs") / "-".join((choice.board, Path(name).stem, firmware.manifest["engine"]))
     request = Request(
-        model=model, float_model=float_model, name=name, test=test, build=firmware,
-        open_device=lambda: open_device(elf=None if choice.port else firmware.elf, port=choice.port,
-                                        expect_model=firmware.manifest["model"]["sha256"]), folder=folder, resume=choice.resume,
+        model=model,
+        float_model=float_model,
+        name=name,
+        test=test,
+        build=firmware,
+        open_device=lambda: open_device(
+            elf=None if choice.port else firmware.elf,
+            port=choice.port,
+            expect_model=firmware.manifest["model"]["sha256"],
+        ),
+        folder=folder,
+        resume=choice.resume,
         record_of=getattr(getattr(task, "reader", None), "record", None),
     )
     return Outcome(folder, measure(request, progress).as_dict())
