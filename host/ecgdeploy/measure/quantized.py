@@ -31,7 +31,7 @@ class TensorCoding:
         return int(np.prod(self.shape)) * self.dtype.itemsize
 
     def encode(self, values: np.ndarray) -> np.ndarray:
-        """Real values [n, ...] to stored values [n, *shape[1:]]; rounds half to even, saturates.
+        """Real values [n, ...] to stored values [n, *shape[1:]]; rounds halves away from zero, saturates.
 
         Raises
         ------
@@ -51,9 +51,11 @@ class TensorCoding:
             stored = values.astype(self.dtype)
         else:
             info = np.iinfo(self.dtype)
-            # float32 division first, as LiteRT's QUANTIZE does: a double here would move ties.
-            steps = np.rint(values.astype(np.float32) / np.float32(self.scale)) + self.zero_point
-            stored = np.clip(steps, info.min, info.max).astype(self.dtype)
+            # float32 division, halves away from zero: the arithmetic of TFLite's QUANTIZE operator
+            steps = values.astype(np.float32) / np.float32(self.scale)
+            whole = np.trunc(steps)
+            rounded = whole + np.where(np.abs(steps - whole) >= 0.5, np.sign(steps), 0)
+            stored = np.clip(rounded + self.zero_point, info.min, info.max).astype(self.dtype)
         return stored.reshape((count, *self.shape[1:]))
 
     def decode(self, stored: np.ndarray) -> np.ndarray:
