@@ -36,9 +36,9 @@ class ModelFile:
 
         def coding(index: int) -> TensorCoding:
             tensor = graph.tensors[index]
-            quantization = tensor.quantization
-            scale = float(quantization.scales[0]) if quantization is not None and len(quantization.scales) else 0.0
-            zero_point = int(quantization.zero_points[0]) if scale else 0
-            return TensorCoding(np.dtype(tensor.dtype), scale, zero_point, tuple(tensor.shape))
+            quantization, shape = tensor.quantization, tuple(tensor.shape)
+            if quantization is None or not len(quantization.scales):
+                return TensorCoding(np.dtype(tensor.dtype), 0.0, 0, shape)
+            return TensorCoding(np.dtype(tensor.dtype), quantization.scale, quantization.zero_point, shape)
 
         return cls(path, sha256_file(path), tuple(map(coding, graph.inputs)), tuple(map(coding, graph.outputs)))

@@ -133,7 +133,7 @@ def _identity(request: Request, model: ModelFile, stored: np.ndarray) -> dict[st
         "build_id": request.build.build_id,
         "model_sha256": model.sha256,
         "windows": len(stored),
-        "inputs_crc32": zlib.crc32(np.ascontiguousarray(stored)),
+        "inputs_crc32": zlib.crc32(stored.tobytes()),
         "data": sha256_json(request.test.provenance),
     }
 
