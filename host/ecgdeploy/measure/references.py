@@ -45,7 +45,6 @@ def golden(model: Path, inputs: list[np.ndarray], progress: Progress | None = No
         return Golden(_run_all(TflmReference(model.read_bytes()).run, inputs, progress),
                       f"TFLM kernels (tflite-micro {version('tflite-micro')})")
     from ecgdeploy.codegen.host import HostEngine
-
     from ecgdeploy.graph import read_tflite
 
     return Golden(_run_all(HostEngine(read_tflite(model)).run, inputs, progress),

@@ -18,7 +18,6 @@ from ecgdeploy.provenance import canonical_json, sha256_file, sha256_json, versi
 
 if TYPE_CHECKING:
     from ecgdeploy.devices import Device, Hello, Inference
-
     from ecgdeploy.ecg.record import Record
     from ecgdeploy.ecg.views import TestView
     from ecgdeploy.projects import Build

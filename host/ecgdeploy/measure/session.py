@@ -37,9 +37,8 @@ class Outcome:
 
 def run(choice: Choice, progress: Progress) -> Outcome:
     """Build if needed, stream, score. Raises EcgDeployError; what was measured stays in the run folder."""
-    from ecgdeploy.devices import open_device
-
     from ecgdeploy import zoo
+    from ecgdeploy.devices import open_device
     from ecgdeploy.ecg.tasks import load_task
     from ecgdeploy.projects import build
 
