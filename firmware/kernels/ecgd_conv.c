@@ -1,4 +1,5 @@
-/* Convolutions and dense layers in portable C: any shape, any target; the reference of the DSP kernels. */
+/* Convolutions and dense layers of any shape: in portable C, the reference of the DSP kernels, and with the DSP
+ * extension by SMLAD, one position at a time. */
 #include "ecgd_kernels.h"
 #include "ecgd_requantize.h"
 
@@ -57,3 +58,66 @@ void ecgd_depthwise_portable(const ecgd_depthwise_t *conv, const int16_t *window
         }
     }
 }
+
+#if !defined(__ARM_FEATURE_DSP) || defined(ECGD_FORCE_PORTABLE)
+
+void ecgd_conv_any(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {
+    ecgd_conv_portable(conv, window, positions, out);
+}
+
+void ecgd_depthwise_any(const ecgd_depthwise_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {
+    ecgd_depthwise_portable(conv, window, positions, out);
+}
+
+#else
+
+#include <arm_acle.h>
+#include <string.h>
+
+static inline int16x2_t two(const void *p) { /* any alignment */
+    int16x2_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+static inline uint32_t turned(uint32_t x) { return x >> 8 | x << 24; }
+
+void ecgd_conv_any(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {
+    const uint32_t channels = conv->channels;
+    const int bytes = conv->form == ECGD_WEIGHTS_BYTES;
+    for (uint32_t p = 0; p < positions; p++, window += conv->stride, out += channels) {
+        const int8_t *w = conv->weights;
+        for (uint32_t channel = 0; channel < channels; channel += 2) {
+            const ecgd_scale_t *scale = conv->scale + channel;
+            const int16_t *x = window;
+            int32_t a = 0, b = 0;
+            for (uint32_t s = 0; s < conv->segments; s++, x += conv->step) {
+                for (uint32_t i = 0; i < conv->length; i += 4, w += 8) {
+                    const int16x2_t w0 = two(w), w1 = two(w + 4);
+                    const int16x2_t x0 = two(x + i), x1 = two(x + i + 2);
+                    a = __smlad(x0, __sxtb16((int8x4_t)w0), a);
+                    a = __smlad(x1, __sxtb16((int8x4_t)w1), a);
+                    b = __smlad(x0, bytes ? __sxtb16((int8x4_t)turned((uint32_t)w0)) : w0, b);
+                    b = __smlad(x1, bytes ? __sxtb16((int8x4_t)turned((uint32_t)w1)) : w1, b);
+                }
+            }
+            if (!bytes) {
+                b = (int32_t)((uint32_t)b - (uint32_t)a) >> 8;
+            }
+            out[channel] = ecgd_clamp(
+                ecgd_requantize_inline(a + scale[0].bias, scale[0].multiplier, conv->right[channel]), conv->low,
+                conv->high);
+            if (channel + 1 < channels) {
+                out[channel + 1] = ecgd_clamp(
+                    ecgd_requantize_inline(b + scale[1].bias, scale[1].multiplier, conv->right[channel + 1]), conv->low,
+                    conv->high);
+            }
+        }
+    }
+}
+
+void ecgd_depthwise_any(const ecgd_depthwise_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {
+    ecgd_depthwise_portable(conv, window, positions, out);
+}
+
+#endif

@@ -259,7 +259,7 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
         pack = pack_conv if isinstance(work, ir.Conv) else pack_depthwise
         packed: PackedConv = pack(
             work.weights, work.bias, work.requant.multipliers, work.requant.shifts, work.requant.low, work.requant.high,
-            y.zero_point, x.low, x.high, work.stride, work.dilation, self.target,
+            y.zero_point, x.low, x.high, work.stride, work.dilation, self.target, y.time,
         )  # fmt: skip
         if packed.definition and packed.definition not in self.definitions:
             self.definitions.append(packed.definition)

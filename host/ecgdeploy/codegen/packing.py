@@ -46,11 +46,12 @@ class PackedConv:
 
 def pack_conv(
     weights: np.ndarray, bias: np.ndarray, multipliers: np.ndarray, shifts: np.ndarray, low: int, high: int, zero: int,
-    input_low: int, input_high: int, stride: int = 1, dilation: int = 1, positions: int = 3,
+    input_low: int, input_high: int, stride: int = 1, dilation: int = 1, target: str = "portable",
+    positions: int = 3,
 ) -> PackedConv:  # fmt: skip
     """Pack a convolution in one dimension, or a dense layer (one tap).
 
-    The result serves every target: where there is no DSP extension, a definition names the portable function.
+    The result serves every `target`: where there is no DSP extension, a definition names the portable function.
 
     Parameters
     ----------
@@ -62,6 +63,7 @@ def pack_conv(
     stride, dilation : in positions
     positions : how many the layer computes in all; a dense layer of one row has 1
     """
+    del target
     outputs, taps, inputs = weights.shape
     segments, length, step = (1, taps * inputs, 0) if dilation == 1 or taps == 1 else (taps, inputs, dilation * inputs)
     pairs = _pairs(weights.reshape(outputs, segments, length), 4)
@@ -109,7 +111,8 @@ def _conv_instance(
 
 def pack_depthwise(
     weights: np.ndarray, bias: np.ndarray, multipliers: np.ndarray, shifts: np.ndarray, low: int, high: int, zero: int,
-    input_low: int, input_high: int, stride: int = 1, dilation: int = 1,
+    input_low: int, input_high: int, stride: int = 1, dilation: int = 1, target: str = "portable",
+    positions: int = 3,
 ) -> PackedConv:  # fmt: skip
     """Pack a depthwise convolution with one filter a channel; `weights` int8 [taps, channels], else as `pack_conv`."""
     taps, channels = weights.shape
@@ -118,7 +121,7 @@ def pack_depthwise(
         "channels": channels, "taps": taps, "step": dilation * channels, "stride": stride * channels,
         "low": low, "high": high, "zero": zero,
     }  # fmt: skip
-    del input_low, input_high
+    del input_low, input_high, target, positions
     return PackedConv(
         "ecgd_depthwise_any", "", _encode(pairs, False), *_scales(bias, multipliers, shifts), fields,
     )  # fmt: skip
