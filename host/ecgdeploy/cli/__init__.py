@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "train": ("train", "train", "Train a model from a preset or a TOML file; resumes."),
     "quantize": ("quantize", "quantize", "Make .tflite files of several precisions from a training run."),
     "zoo": ("zoo", "zoo", "List the trained presets, or show a model card."),
+    "bench": ("bench", "bench", "Cost and correctness of models on the emulated Cortex-M4F."),
     "doctor": ("doctor", "doctor", "Check the tools: found, version, what for, how to install."),
     "completion": ("completion", "completion", "Print the completion script of bash, zsh or fish."),
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ecgdeploy.codegen.emit import KERNEL_SOURCES, Emitter
+from ecgdeploy.codegen.emit import Emitter
 from ecgdeploy.codegen.ir import Network
 from ecgdeploy.codegen.lower import lower
 from ecgdeploy.codegen.plan import Plan, make_plan
 from ecgdeploy.errors import unknown
 from ecgdeploy.graph import Graph
+from ecgdeploy.resources import assets
 
 TARGETS = ("portable", "cortex-m4")
 
@@ -51,7 +52,8 @@ def generate(graph: Graph, target: str = "portable") -> GeneratedEngine:
     network = lower(graph)
     plan = make_plan(network)
     source = Emitter(graph, network, plan, target).emit()
-    return GeneratedEngine({"ecgd_model.c": source}, list(KERNEL_SOURCES), ["include", "kernels"], plan, network)
+    kernels = sorted(f"kernels/{path.name}" for path in (assets() / "firmware" / "kernels").glob("*.c"))
+    return GeneratedEngine({"ecgd_model.c": source}, kernels, ["include", "kernels"], plan, network)
 
 
 __all__ = ["TARGETS", "GeneratedEngine", "generate"]

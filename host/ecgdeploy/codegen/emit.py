@@ -13,7 +13,6 @@ from ecgdeploy.codegen.plan import Plan
 from ecgdeploy.codegen.schedule import outputs_of
 from ecgdeploy.graph import Graph
 
-KERNEL_SOURCES = ["kernels/ecgd_conv.c", "kernels/ecgd_elementwise.c", "kernels/ecgd_softmax.c"]
 _TYPES = {
     "int8": "ECGD_INT8",
     "int16": "ECGD_INT16",

@@ -118,7 +118,7 @@ def _contract(e: Emitter) -> str:
     network, graph = e.network, e.graph
     steps = [s for s in network.stages if not isinstance(s.work, ir.Input)]
     inputs = [s for s in network.stages if isinstance(s.work, ir.Input)]
-    sweep = "".join(f"    fired |= stage_{s.index}();\n" for s in steps)
+    sweep = "".join(f"    RUN({s.index});\n" for s in steps)
 
     def info(indices: tuple[int, ...]) -> str:
         rows = []
@@ -147,7 +147,20 @@ def _contract(e: Emitter) -> str:
     digest = ", ".join(f"0x{graph.sha256[i : i + 2]}" for i in range(0, 64, 2))
     short = " || ".join(f"s.left_{s.index} != 0" for s in inputs)
     outputs = "".join(f"    case {k}:\n        return OUTPUT_{k};\n" for k in range(len(graph.outputs)))
-    return f"""/* Give every stage one chance, in the order of the network; nonzero where one did something. */
+    return f"""#ifdef ECGD_PROFILE /* the bench counts instructions per stage */
+extern uint32_t *const ecgd_profile_ticks;
+uint32_t ecgd_profile_now(void);
+#define RUN(stage)                                                         \\
+    do {{                                                                   \\
+        const uint32_t start = ecgd_profile_now();                         \\
+        fired |= stage_##stage();                                          \\
+        ecgd_profile_ticks[stage] += start - ecgd_profile_now();           \\
+    }} while (0)
+#else
+#define RUN(stage) (fired |= stage_##stage())
+#endif
+
+/* Give every stage one chance, in the order of the network; nonzero where one did something. */
 static int sweep(void)
 {{
     int fired = 0;

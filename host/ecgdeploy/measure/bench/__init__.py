@@ -1,4 +1,4 @@
-"""What an engine costs on the emulated Cortex-M4F: instructions, flash by part, RAM, and whether its outputs are right."""
+"""What an engine costs on the emulated Cortex-M4F, and whether its outputs are right."""
 
 from ecgdeploy.measure.bench.compare import Regression, compare_with_baseline
 from ecgdeploy.measure.bench.image import BenchRun, run_on_board

@@ -24,6 +24,7 @@ COMPILE = ("-std=c11", "-O2", "-ffunction-sections", "-fdata-sections", "-fno-co
 LINK = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments")
 FLASH_BYTES, RAM_BYTES, STACK_BYTES = 4 << 20, 4 << 20, 64 << 10
 ICOUNT_SHIFT = 7  # one instruction is 128 ns of virtual time; the 25 MHz timer ticks every 40 ns
+ELF = "image.elf"
 JOB_ADDRESS = 0x21000000
 JOB_BYTES = 8 << 20
 MAX_STAGES = 512
@@ -71,8 +72,8 @@ def _tool(name: str, package: str) -> str:
 
 
 def _part(origin: str) -> str:
-    name = origin.rsplit("/", 1)[-1]
-    if "bench" in name:
+    name = origin.rsplit("/", 1)[-1].removeprefix(f"{ELF}-")
+    if name.startswith("bench"):
         return "harness"
     if "ecgd_model" in name:
         return "model"
@@ -136,7 +137,7 @@ def _build(engine: GeneratedEngine, folder: Path, profile: bool) -> _Sizes:
         (folder / file).write_text(text)
         if file.endswith(".c"):
             sources.append(str(folder / file))
-    elf, map_file = folder / "bench.elf", folder / "bench.map"
+    elf, map_file = folder / ELF, folder / "bench.map"
     limits = {"FLASH": FLASH_BYTES, "RAM": RAM_BYTES, "STACK": STACK_BYTES}
     command = [
         compiler, *CORE, *COMPILE, *LINK, *(f"-I{firmware / i}" for i in engine.include_folders), f"-I{folder}",
@@ -162,7 +163,7 @@ def _run(graph: Graph, folder: Path, jobs: list[bytes], piece: int, profile: boo
     command = [
         qemu, "-M", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "none",
         "-semihosting-config", "enable=on,target=native", "-icount", f"shift={ICOUNT_SHIFT}",
-        "-kernel", "bench.elf", "-device", f"loader,file=job.bin,addr={JOB_ADDRESS:#x},force-raw=on",
+        "-kernel", ELF, "-device", f"loader,file=job.bin,addr={JOB_ADDRESS:#x},force-raw=on",
     ]  # fmt: skip
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, timeout=TIMEOUT_S)
