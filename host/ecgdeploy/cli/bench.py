@@ -40,7 +40,8 @@ def bench(
             ratio = r.ratios or {}
             times = [f"{ratio[k]:.2f}" if k in ratio else "-" for k in ("instructions", "ram", "flash")]
             rows.append(
-                (r.model, f"{r.instructions:,}", f"{r.instructions_per_mac:.3f}", times[0], f"{r.ram_bytes:,}", times[1],
+                (r.model, f"{r.instructions:,}", f"{r.instructions_per_mac:.3f}", times[0],
+                 f"{r.ram_bytes:,}", times[1],
                  f"{r.flash_bytes:,}", times[2], f"{r.identical}/{r.compared}")
             )  # fmt: skip
         widths = [max(len(row[i]) for row in rows) for i in range(len(header))]

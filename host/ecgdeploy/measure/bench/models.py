@@ -155,7 +155,8 @@ def bench_model(model: Path, *, operators: bool = False, limit: int | None = Non
     return BenchResult(
         model.stem, "static", instructions, min(run.instructions), max(run.instructions), macs,
         round(instructions / macs, 4) if macs else 0.0, ram, engine.plan.arena_bytes, run.data_bytes, run.bss_bytes,
-        run.stack_bytes, flash, run.flash_by_part, compared, identical, golden, len(inputs), engine.plan.schedule, stages,
+        run.stack_bytes, flash, run.flash_by_part, compared, identical, golden, len(inputs), engine.plan.schedule,
+        stages,
         asdict(stored) if stored else None, _ratios(stored, instructions, ram, flash) if stored else None,
     )  # fmt: skip
 
