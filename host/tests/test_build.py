@@ -46,6 +46,9 @@ const void *ecgd_engine_output(unsigned index) {{ return index ? NULL : arena; }
 """
 
 
+OUTPUT_SECTIONS = (".text", ".rodata", ".ARM.extab", ".ARM.exidx", ".data")
+
+
 def tensor(index, name, count, constant):
     return SimpleNamespace(index=index, name=name, bytes=count, data=b"" if constant else None)
 
@@ -103,9 +106,15 @@ def test_sizes_by_part_add_up_to_what_the_toolchain_counts(built):
     assert sum(sizes.ram_by_part.values()) == sizes.ram == sum(sizes.ram_by_section.values())
     counted = subprocess.run(["arm-none-eabi-size", "-A", built.elf], capture_output=True, text=True, check=True).stdout
     rows = {line.split()[0]: int(line.split()[1]) for line in counted.splitlines() if line.startswith(".")}
-    assert sizes.flash == sum(rows.get(name, 0) for name in (".text", ".rodata", ".ARM.extab", ".ARM.exidx", ".data"))
+    assert sizes.flash == sum(rows.get(name, 0) for name in OUTPUT_SECTIONS)
     assert sizes.ram == sum(rows.get(name, 0) for name in (".data", ".bss", ".noinit"))
     assert sizes.stack == rows[".stack"] == 32_768
+
+
+def test_sizes_by_section_tell_code_from_constants(built):
+    assert built.sizes.flash_by_section[".rodata"] > 5_000
+    assert 3_000 < built.sizes.flash_by_section[".text"] < 20_000
+    assert built.sizes.ram_by_section[".bss"] > 1_000
 
 
 def test_sizes_name_the_model_and_the_engine(built):

@@ -14,10 +14,22 @@ HEAVIEST = 3
 
 
 def heaviest(graph: Graph, constant: bool, count: int = HEAVIEST) -> str:
-    """The largest constant (or computed) tensors as text, largest first."""
+    """The largest constant (or computed) tensors as text, largest first, with their index in the file."""
     tensors = [tensor for tensor in graph.tensors if (tensor.data is not None) == constant]
     tensors.sort(key=lambda tensor: (-tensor.bytes, tensor.index))
-    return ", ".join(f"'{tensor.name}' {tensor.bytes:,} B" for tensor in tensors[:count])
+    return ", ".join(f"{tensor.index} '{short_name(tensor.name)}' {tensor.bytes:,} B" for tensor in tensors[:count])
+
+
+def short_name(name: str) -> str:
+    """The shortest of the names that a converter joins with semicolons when it fuses operators."""
+    return min(name.split(";"), key=len) or name
+
+
+def constant_bytes(graph: Graph) -> int:
+    """Bytes of the weights that operators read, each once however many tensors share them: what flash must hold."""
+    read = {index for operator in graph.operators for index in operator.inputs if index >= 0}
+    weights = {tensor.data.tobytes() for tensor in map(graph.tensor, read) if tensor.data is not None}
+    return sum(len(data) for data in weights)
 
 
 def check_before_compile(request: Request, flash_bytes: int, ram_bytes: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ecgdeploy.boards import Memory
 from ecgdeploy.errors import BuildError
-from ecgdeploy.projects.fit import check_before_compile, overflow_error
+from ecgdeploy.projects.fit import check_before_compile, constant_bytes, overflow_error
 from ecgdeploy.projects.registry import Image
 from ecgdeploy.projects.sources import firmware_files, render_template
 from ecgdeploy.projects.types import Project, Request
@@ -72,13 +72,15 @@ def static_engine(request: Request) -> EnginePart:
     """C generated for this model and core."""
     from ecgdeploy.codegen import generate
 
+    weights = constant_bytes(request.model.graph)
+    check_before_compile(request, weights, 0)  # before pages of C are generated for nothing
     target = "cortex-m4" if request.board.core.dsp else "portable"
     engine = generate(request.model.graph, target)
     return EnginePart(
         generated={name: text.encode() for name, text in engine.files.items()},
         kernel_sources=tuple(engine.kernel_sources),
         ram_bytes=int(engine.plan.ram_bytes),
-        flash_bytes=sum(tensor.bytes for tensor in request.model.graph.tensors if tensor.data is not None),
+        flash_bytes=weights,
         facts={"target": target, "ram_bytes": int(engine.plan.ram_bytes)},
     )
 

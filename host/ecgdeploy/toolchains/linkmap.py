@@ -63,7 +63,7 @@ class Sizes:
     stack : int
         Reserved for the stack, in bytes.
     flash_by_section, ram_by_section : dict of str to int
-        By output section.
+        By kind of input section (``.text`` code, ``.rodata`` constants, ``.data``, ``.bss``).
     flash_by_part, ram_by_part : dict of str to int
         By part of the firmware; they add up to `flash` and `ram`.
     """
@@ -139,7 +139,7 @@ def measure(
     stack_section : str
         Section that reserves the stack.
     """
-    flash_sections: dict[str, int] = {}
+    flash_sections: dict[str, int] = {}  # output sections first: they know load addresses
     ram_sections: dict[str, int] = {}
     stack = 0
     for section in link_map.sections:
@@ -156,24 +156,32 @@ def measure(
         sum(flash_sections.values()),
         sum(ram_sections.values()),
         stack,
-        flash_sections,
-        ram_sections,
-        _by_part(link_map.pieces, flash_sections, part_of),
-        _by_part(link_map.pieces, ram_sections, part_of),
+        _grouped(link_map.pieces, flash_sections, section_of),
+        _grouped(link_map.pieces, ram_sections, section_of),
+        _grouped(link_map.pieces, flash_sections, part_of),
+        _grouped(link_map.pieces, ram_sections, part_of),
     )
 
 
 _NOT_STORED = frozenset({".bss", ".noinit"})  # ld gives them a load address, but they are NOLOAD
 
 
-def _by_part(pieces: Iterable[Piece], sections: dict[str, int], part_of: Callable[[Piece], str]) -> dict[str, int]:
-    """Bytes of each part in `sections`, largest first; what no object accounts for is padding."""
-    parts: dict[str, int] = {}
+def section_of(piece: Piece) -> str:
+    """The kind of content: the input section's name without what ``-ffunction-sections`` appended."""
+    if piece.section in {"*fill*", "COMMON"}:
+        return "padding" if piece.section == "*fill*" else ".bss"
+    words = piece.section.split(".")
+    return "." + ".".join(words[1:3] if words[1] == "ARM" else words[1:2])
+
+
+def _grouped(pieces: Iterable[Piece], sections: dict[str, int], group_of: Callable[[Piece], str]) -> dict[str, int]:
+    """Bytes of each group in `sections`, largest first; what no object accounts for is padding."""
+    groups: dict[str, int] = {}
     for piece in pieces:
         if piece.output in sections:
-            part = part_of(piece)
-            parts[part] = parts.get(part, 0) + piece.size
-    rest = sum(sections.values()) - sum(parts.values())
+            group = group_of(piece)
+            groups[group] = groups.get(group, 0) + piece.size
+    rest = sum(sections.values()) - sum(groups.values())
     if rest:
-        parts["padding"] = parts.get("padding", 0) + rest
-    return dict(sorted(parts.items(), key=lambda item: (-item[1], item[0])))
+        groups["padding"] = groups.get("padding", 0) + rest
+    return dict(sorted(groups.items(), key=lambda item: (-item[1], item[0])))
