@@ -73,10 +73,23 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
     with Journal.open(request.folder / "journal.jsonl", run_id, resume=request.resume) as journal:
         _stream(request, stored, journal, report)
         answers, link = _Answers.read(journal, len(stored), model), _total(journal.notes)
+        lines = [canonical_json({"index": index, **journal[index]}) for index in range(len(stored))]
     reference = golden(request.model, _split_inputs(model, stored), lambda d, t: report("golden reference", d, t))
     result = _result(request, model, test, answers, reference, link, report)
-    write_atomic(request.folder / "result.json", canonical_json(result.as_dict()) + "\n")
+    _write(request.folder, result, lines)
     return result
+
+
+def _write(folder: Path, result: MeasureResult, lines: list[str]) -> None:
+    """``results.jsonl`` (every answer) and ``result.json``: the same bytes whether or not the run was interrupted.
+
+    What the link carried depends on interruptions, so it is in ``link.json``.
+    """
+    content = result.as_dict()
+    link = content.pop("link")
+    write_atomic(folder / "results.jsonl", "".join(f"{line}\n" for line in lines))
+    write_atomic(folder / "result.json", canonical_json(content) + "\n")
+    write_atomic(folder / "link.json", canonical_json(link) + "\n")
 
 
 def _silent(stage: str, done: int, total: int) -> None:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ecgdeploy.reports import plots
 from ecgdeploy.reports.table import NOT_A_TIME, percent, score_rows
 from ecgdeploy.resources import assets
+
+
+def _flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested facts as lines: ``build.compiler``, ``data.split`` and so on."""
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list | tuple):
+            yield f"{prefix}{key}", " ".join(map(str, value))
+        else:
+            yield f"{prefix}{key}", str(value)
 
 
 def render_page(result: dict[str, Any]) -> str:
@@ -24,6 +36,7 @@ def render_page(result: dict[str, Any]) -> str:
         columns=list(result["columns"]), not_a_time=NOT_A_TIME,
         score_rows=[(label, [percent(v) for v in values]) for label, values in score_rows(result)],
         confusion=plots.confusion_matrix(device["confusion"], result["classes"]) if "confusion" in device else "",
+        facts=list(_flat(result["provenance"])),
         strip=plots.ecg_strip(strip) if strip else "",
         flash=plots.parts(memory["flash_parts"], memory["flash_limit"], "flash"),
         ram=plots.parts(ram_parts, memory["ram_limit"], "RAM"),
