@@ -16,6 +16,7 @@ def beat_cnn(
     kernels: Sequence[int] = (7, 7, 5, 5),
     dense: int = 32,
     dropout: float = 0.3,
+    momentum: float = 0.99,
 ) -> Any:
     """One-window beat classifier.
 
@@ -31,7 +32,7 @@ def beat_cnn(
 
     x = inputs = keras.Input((1, samples, leads), name="ecg")
     for index, (width, kernel) in enumerate(zip(filters, kernels, strict=True), start=1):
-        x = conv_block(x, width, kernel, bias=False, name=f"block{index}")
+        x = conv_block(x, width, kernel, bias=False, momentum=momentum, name=f"block{index}")
         if index < len(filters):
             x = pool(x, 2, name=f"block{index}_pool")
     x = keras.layers.GlobalAveragePooling2D(name="mean")(x)

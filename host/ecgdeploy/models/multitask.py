@@ -6,17 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ecgdeploy.errors import UsageError, unknown
+from ecgdeploy.models.paper import LEADS, UNITS
 from ecgdeploy.models.layers import conv_block, pool
 
-#: leads of the paper's three inputs
-LEADS: dict[int, tuple[str, ...]] = {
-    12: ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6"),
-    5: ("I", "II", "V1", "V3", "V6"),
-    3: ("I", "II", "V2"),
-}
-
-#: units of the diagnostic, form and rhythm heads. The paper's "56" and "41" count distinct statements: 60 and 45 units.
-UNITS: dict[str, tuple[int, int, int]] = {"75": (44, 19, 12), "56": (36, 15, 9), "41": (28, 11, 6)}
 HEADS = ("diagnostic", "form", "rhythm")
 FILTERS = (128, 128, 256, 256, 128, 128)
 #: the count pins the first kernel to 15 and k2 + 2 k3 + 4 k4 + 2 k5 + k6 to 102; this is the natural solution
@@ -48,7 +40,7 @@ def _build(
 
     x = inputs = keras.Input((1, samples, leads), name="ecg")
     for index, (width, kernel, size) in enumerate(zip(filters, kernels, pools, strict=True), start=1):
-        x = conv_block(x, width, kernel, name=f"block{index}")
+        x = conv_block(x, width, kernel, momentum=0.9, name=f"block{index}")
         if size > 1:
             x = pool(x, size, name=f"block{index}_pool")
     x = keras.layers.GlobalAveragePooling2D(name="mean")(x)

@@ -1,7 +1,7 @@
 """The converter's own process: a crash of TensorFlow's converter ends here and not in the caller.
 
 ``python -m ecgdeploy.quantization.child FOLDER`` reads ``request.json`` and ``calibration.npy`` and writes
-``model.tflite`` and, last, ``answer.json``.
+``PRECISION.tflite`` each and, last, ``answer.json``.
 """
 
 from __future__ import annotations
@@ -84,13 +84,15 @@ def main(folder: Path) -> None:
     model = batch_one(keras.saving.load_model(request["model"], compile=False))
     path = folder / "calibration.npy"
     windows = np.load(path) if path.exists() else None
-    content = to_bytes(model, request["precision"], windows, request["per_channel"])
     difference = None
-    if request["precision"] == "float32":
-        shape = model.inputs[0].shape
-        probe = np.random.default_rng(0).normal(0, 1, (8, *shape[2:])).astype(np.float32)
-        difference = float_difference(model, content, probe)
-    (folder / "model.tflite").write_bytes(content)
+    for precision in request["precisions"]:
+        (folder / "current").write_text(precision)
+        content = to_bytes(model, precision, windows, request["per_channel"])
+        if precision == "float32":
+            shape = model.inputs[0].shape
+            probe = np.random.default_rng(0).normal(0, 1, (8, *shape[2:])).astype(np.float32)
+            difference = float_difference(model, content, probe)
+        (folder / f"{precision}.tflite").write_bytes(content)
     answer = {"outputs": output_names(model), "float_difference": difference}
     (folder / "answer.json").write_text(json.dumps(answer))
 

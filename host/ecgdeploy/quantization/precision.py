@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,19 @@ class Converted:
 def convert(
     model: Path, precision: str, calibration: Any = None, *, per_channel: bool = True, timeout: float = 1800
 ) -> Converted:
-    """Convert a ``.keras`` file.
+    """Convert a ``.keras`` file to one precision; see `convert_all`."""
+    return convert_all(model, (precision,), calibration, per_channel=per_channel, timeout=timeout)[precision]
+
+
+def convert_all(
+    model: Path,
+    precisions: Sequence[str],
+    calibration: Any = None,
+    *,
+    per_channel: bool = True,
+    timeout: float = 1800,
+) -> dict[str, Converted]:
+    """Convert a ``.keras`` file to several precisions in one child process.
 
     Parameters
     ----------
@@ -61,10 +74,6 @@ def convert(
     timeout : float
         Seconds for the child process; the converter crashes or hangs on some graphs.
 
-    Returns
-    -------
-    Converted
-
     Raises
     ------
     DataError
@@ -74,29 +83,38 @@ def convert(
     UsageError
         Unknown precision; no calibration where one is needed.
     """
-    if precision not in CONVERTIBLE:
-        raise unknown("precision", precision, CONVERTIBLE)
     note: dict[str, Any] = {}
     windows = None
-    if precision in NEEDS_CALIBRATION:
-        windows, note = _calibration(calibration, precision)
+    for precision in precisions:
+        if precision not in CONVERTIBLE:
+            raise unknown("precision", precision, CONVERTIBLE)
+        if precision in NEEDS_CALIBRATION and windows is None:
+            windows, note = _calibration(calibration, precision)
     with tempfile.TemporaryDirectory(prefix="ecgdeploy-convert-") as scratch:
         folder = Path(scratch)
         if windows is not None:
             np.save(folder / "calibration.npy", windows)
-        request = {"model": str(model.resolve()), "precision": precision, "per_channel": per_channel}
+        request = {"model": str(model.resolve()), "precisions": list(precisions), "per_channel": per_channel}
         (folder / "request.json").write_text(json.dumps(request))
-        _run_child(folder, model, precision, timeout)
-        content = (folder / "model.tflite").read_bytes()
+        _run_child(folder, model, timeout)
         answer = json.loads((folder / "answer.json").read_text())
-    result = Converted(precision, content, note, tuple(answer["outputs"]))
+        outputs = tuple(answer["outputs"])
+        made = {
+            precision: Converted(
+                precision,
+                (folder / f"{precision}.tflite").read_bytes(),
+                note if precision in NEEDS_CALIBRATION else {},
+                outputs,
+            )
+            for precision in precisions
+        }
     difference = answer["float_difference"]
     if difference is not None and not difference <= FLOAT_TOLERANCE:
         raise ModelError(
             f"{model.name}: the converted float32 file differs from the Keras model by {difference:.3g}",
             "the converter lost weights; report the network",
         )
-    return result
+    return made
 
 
 def _calibration(view: Any, precision: str) -> tuple[np.ndarray, dict[str, Any]]:
@@ -121,15 +139,17 @@ def _calibration(view: Any, precision: str) -> tuple[np.ndarray, dict[str, Any]]
     }
 
 
-def _run_child(folder: Path, model: Path, precision: str, timeout: float) -> None:
+def _run_child(folder: Path, model: Path, timeout: float) -> None:
     command = [sys.executable, "-m", "ecgdeploy.quantization.child", str(folder)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
         raise ModelError(
-            f"{model.name}: converting to {precision} took more than {timeout:.0f} s", "fewer calibration windows"
+            f"{model.name}: converting took more than {timeout:.0f} s", "fewer calibration windows"
         ) from error
     if done.returncode or not (folder / "answer.json").is_file():
+        current = folder / "current"
+        precision = current.read_text() if current.exists() else "any precision"
         lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
         last = lines[-1].strip()[:200] if lines else f"exit code {done.returncode}"
         crashed = f"crashed with signal {-done.returncode}" if done.returncode < 0 else f"failed: {last}"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ecgdeploy.provenance import sha256_file, versions, write_atomic, write_manifest
-from ecgdeploy.quantization.precision import Converted, convert
+from ecgdeploy.quantization.precision import Converted, convert_all
 from ecgdeploy.quantization.runner import TfliteRunner
 from ecgdeploy.training import figures
 
@@ -76,11 +76,10 @@ def quantize(
         for_calibration(calibration)
     if test is not None:
         for_scoring(test)
-    converted: dict[str, Converted] = {}
-    for precision in precisions:
-        report(f"converting to {precision}")
-        converted[precision] = convert(model, precision, calibration)
-        write_atomic(folder / f"{precision}.tflite", converted[precision].content)
+    report(f"converting to {', '.join(precisions)}")
+    converted: dict[str, Converted] = convert_all(model, precisions, calibration)
+    for precision, file in converted.items():
+        write_atomic(folder / f"{precision}.tflite", file.content)
     entries: dict[str, Any] = {}
     scores: dict[str, np.ndarray] = {}
     for precision, file in converted.items():

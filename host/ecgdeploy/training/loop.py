@@ -72,6 +72,11 @@ class Trainer:
             rate = keras.optimizers.schedules.CosineDecay(rate, self.steps * config.epochs, alpha=0.01)
         with strategy.scope():
             self.model = make_model()
+            if replicas > 1:
+                # statistics over the global batch: else each worker keeps its own and they drift apart
+                for layer in self.model.layers:
+                    if isinstance(layer, keras.layers.BatchNormalization):
+                        layer.synchronized = True
             self.optimizer: Any = keras.optimizers.Adam(
                 rate, weight_decay=config.optimizer.weight_decay or None, epsilon=1e-7
             )

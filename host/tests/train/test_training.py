@@ -1,0 +1,142 @@
+"""Training: exact resume, what is kept in the run folder, and two workers for one."""
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ecgdeploy.errors import DataError, UsageError
+from ecgdeploy.training import config, run, shards, state
+
+pytestmark = pytest.mark.train
+
+WORKER = """
+import sys, json, pathlib
+sys.path.insert(0, sys.argv[1])
+from conftest import TINY, TinyTask
+from ecgdeploy.training import config, run, runtime
+settings = config.override(config.parse(TINY, "tiny.toml"), json.loads(sys.argv[3]))
+done = run.train(settings, pathlib.Path(sys.argv[2]), task=TinyTask(), threads=1, report=lambda *s: print(s, flush=True))
+print(json.dumps(done.manifest["validation"]))
+"""
+
+
+def in_process(folder, overrides=None, environment=None):
+    """Start a training process on the tiny task."""
+    here = os.path.dirname(__file__)  # noqa: PTH120
+    command = [sys.executable, "-c", WORKER, here, str(folder), json.dumps(overrides or {})]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | (environment or {})
+    )
+
+
+class Killed(BaseException):
+    """Stands for the kill signal: nothing in the library may catch it."""
+
+
+@pytest.mark.parametrize("steps", [5, 12, 20])
+def test_a_run_killed_at_any_step_resumes_to_the_same_weights_and_figures(tiny, task, tmp_path, steps):
+    whole = run.train(tiny, tmp_path / "whole", task=task, threads=1)
+    seen = []
+
+    def kill(*step):
+        seen.append(step)
+        if len(seen) == steps:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run.train(tiny, tmp_path / "killed", task=task, threads=1, report=kill)
+    resumed = run.train(tiny, tmp_path / "killed", task=task, threads=1)
+    assert resumed.manifest["weights_sha256"] == whole.manifest["weights_sha256"]
+    assert resumed.manifest["validation"] == whole.manifest["validation"]
+    assert (tmp_path / "killed/history.csv").read_text() == (tmp_path / "whole/history.csv").read_text()
+
+
+@pytest.mark.slow
+def test_a_process_killed_by_the_system_resumes_to_the_same_figures(tmp_path):
+    whole = in_process(tmp_path / "whole")
+    first = in_process(tmp_path / "killed")
+    # so many steps were heard of; where exactly the process is when the signal lands is the system's choice
+    for _ in range(random.randint(1, 35)):
+        assert first.stdout.readline()
+    first.kill()
+    first.wait()
+    second = in_process(tmp_path / "killed")
+    results = [json.loads(p.communicate()[0].splitlines()[-1]) for p in (whole, second)]
+    assert results[0] == results[1]
+
+
+def test_the_run_folder_states_what_made_it(tiny, task, tmp_path):
+    done = run.train(tiny, tmp_path, task=task, threads=1)
+    facts = done.manifest
+    assert facts["config_sha256"] == tiny.sha256
+    assert facts["replicas"] == 1
+    assert facts["positives"] == {"N": 64, "S": 64, "V": 64}
+    assert set(facts["sha256"]) == {"model.keras", "config.json", "history.csv"}
+    assert facts["validation"]["macro_f1"] > 0.5
+    assert facts["peak_host_ram_bytes"] > 0
+    assert list((tmp_path / "logs").glob("events.*"))
+    assert run.open_run(tmp_path).model.is_file()
+
+
+def test_another_configuration_does_not_continue_a_run(tiny, task, tmp_path):
+    run.train(config.override(tiny, {"epochs": 1}), tmp_path, task=task, threads=1)
+    with pytest.raises(UsageError, match="another configuration"):
+        run.train(tiny, tmp_path, task=task, threads=1)
+
+
+def test_a_damaged_checkpoint_is_named(tiny, task, tmp_path):
+    tmp_path.joinpath(state.STATE).write_bytes(b"half a file")
+    with pytest.raises(DataError, match=r"state\.npz is damaged"):
+        run.train(tiny, tmp_path, task=task, threads=1)
+
+
+def test_early_stopping_ends_a_run_that_does_not_improve(tiny, task, tmp_path):
+    settings = config.override(tiny, {"epochs": 30, "patience": 1, "optimizer.learning_rate": 1e-12})
+    done = run.train(settings, tmp_path, task=task, threads=1)
+    assert done.manifest["stopped_early"] and done.manifest["epochs_run"] < 30
+
+
+def test_shards_read_like_one_array(task, tmp_path):
+    view = task.train()
+    stored = shards.write(view, tmp_path, shard_bytes=64 * 4 * 50)
+    assert stored.sizes == (50, 50, 50, 42)
+    rows = np.array([191, 0, 49, 50, 149, 7])
+    assert np.array_equal(stored.inputs[rows], view.inputs[rows])
+    assert np.array_equal(stored.inputs[45:103], view.inputs[45:103])
+    assert isinstance(stored.inputs.parts[0], np.memmap)
+
+
+@pytest.mark.slow
+def test_two_workers_train_what_one_trains(tmp_path):
+    ports = []
+    for _ in range(2):
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            ports.append(free.getsockname()[1])
+    cluster = {"worker": [f"localhost:{p}" for p in ports]}
+    # no dropout: the workers' random streams are their own
+    overrides = {"epochs": 1, "checkpoint_steps": 0, "model.options.dropout": 0.0}
+    workers = [
+        in_process(
+            tmp_path / f"worker{index}",
+            overrides | {"distribution.strategy": "multi-worker"},
+            {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})},
+        )
+        for index in range(2)
+    ]
+    alone = in_process(tmp_path / "alone", overrides)
+    outputs = [p.communicate(timeout=120) for p in (*workers, alone)]
+    assert [p.returncode for p in (*workers, alone)] == [0, 0, 0], outputs[0][1][-2000:]
+    figures = [json.loads(out.splitlines()[-1]) for out, _ in outputs]
+    assert figures[0] == figures[1]
+    manifest = json.loads((tmp_path / "worker0/manifest.json").read_text())
+    assert manifest["replicas"] == 2
+    assert not (tmp_path / "worker1/model.keras").exists()
+    # gradients and batch-norm statistics are over the global batch: only the order of additions differs
+    assert figures[0]["loss"] == pytest.approx(figures[2]["loss"], rel=1e-3)
