@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ecgdeploy.errors import UsageError, unknown
-from ecgdeploy.models.paper import LEADS, UNITS
 from ecgdeploy.models.layers import conv_block, pool
+from ecgdeploy.models.paper import LEADS, UNITS
 
 HEADS = ("diagnostic", "form", "rhythm")
 FILTERS = (128, 128, 256, 256, 128, 128)

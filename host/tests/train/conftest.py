@@ -23,10 +23,10 @@ class TinyTask:
         time = np.arange(64)[None]
         width = np.array([2.0, 5.0, 11.0])[targets][:, None]
         x = np.exp(-(((time - 32) / width) ** 2)) + rng.normal(0, 0.15, (count, 64))
-        return kind(
-            x[:, :, None].astype(np.float32), targets, self.classes, np.array([f"{prefix}{i % 4}" for i in range(count)]),
-            np.full(count, -1), True, self.source, {"part": kind.part, "data_sha256": "0", "split": "tiny"},
-        )
+        records = np.array([f"{prefix}{i % 4}" for i in range(count)])
+        provenance = {"part": kind.part, "data_sha256": "0", "split": "tiny"}
+        inputs = x[:, :, None].astype(np.float32)
+        return kind(inputs, targets, self.classes, records, np.full(count, -1), True, self.source, provenance)
 
     def train(self):
         return self.view(views.TrainView, "r", 1)

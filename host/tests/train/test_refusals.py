@@ -41,7 +41,7 @@ def test_a_file_that_is_not_toml_is_named(tmp_path):
 def test_an_override_changes_the_hash_and_is_checked(tiny):
     changed = config.override(tiny, {"loss.gamma": 1.5})
     assert changed.loss.gamma == 1.5 and changed.sha256 != tiny.sha256
-    with pytest.raises(UsageError, match="did you mean 'loss.gamma'"):
+    with pytest.raises(UsageError, match=r"did you mean 'loss\.gamma'"):
         config.override(tiny, {"loss.gamm": 1.5})
 
 

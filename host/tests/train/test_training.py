@@ -21,7 +21,8 @@ sys.path.insert(0, sys.argv[1])
 from conftest import TINY, TinyTask
 from ecgdeploy.training import config, run, runtime
 settings = config.override(config.parse(TINY, "tiny.toml"), json.loads(sys.argv[3]))
-done = run.train(settings, pathlib.Path(sys.argv[2]), task=TinyTask(), threads=1, report=lambda *s: print(s, flush=True))
+folder = pathlib.Path(sys.argv[2])
+done = run.train(settings, folder, task=TinyTask(), threads=1, report=lambda *s: print(s, flush=True))
 print(json.dumps(done.manifest["validation"]))
 """
 
