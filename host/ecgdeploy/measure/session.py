@@ -39,6 +39,7 @@ def run(choice: Choice, progress: Progress) -> Outcome:
     """Build if needed, stream, score. Raises EcgDeployError; what was measured stays in the run folder."""
     from ecgdeploy import zoo
     from ecgdeploy.devices import open_device
+    from ecgdeploy.devices.process import MACHINE
     from ecgdeploy.ecg.tasks import load_task
     from ecgdeploy.projects import build
 
@@ -67,6 +68,7 @@ def run(choice: Choice, progress: Progress) -> Outcome:
             elf=None if choice.port else firmware.elf,
             port=choice.port,
             expect_model=firmware.manifest["model"]["sha256"],
+            machine=firmware.manifest["facts"].get("machine", MACHINE),
         ),
         folder=folder,
         resume=choice.resume,

@@ -78,6 +78,13 @@ def kind_for(request: Request) -> ProjectKind:
     kind = KINDS.get((request.family, engine))
     if kind is None:
         there = [name for family, name in KINDS if family == request.family and name in able]
-        hint = f"--engine {there[0]}" if there else "--emulate builds for its emulated twin"
+        twin = any(family == board.twin.family for family, _ in KINDS)
+        hint = (
+            f"--engine {there[0]}"
+            if there
+            else "--emulate builds for its emulated twin"
+            if twin and not request.emulate
+            else "docs/howto/new-board.md says what a new family needs"
+        )
         raise UsageError(f"no project kind builds engine '{engine}' for {where}, family '{request.family}'", hint)
     return kind
