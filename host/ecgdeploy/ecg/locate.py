@@ -8,6 +8,8 @@ from pathlib import Path
 from ecgdeploy.errors import DataError
 
 VARIABLE = "ECGDEPLOY_DATA"
+# in the place of a path: look nowhere
+SYNTHETIC = Path("/dev/null/synthetic")
 
 
 def cache_folder() -> Path:
@@ -22,15 +24,15 @@ def data_roots() -> list[Path]:
     return [*([Path(given).expanduser()] if given else []), cache_folder()]
 
 
-def find(folder: str, mark: str, data: Path | str | None = None) -> Path | None:
+def find(folder: str, marks: str | tuple[str, ...], data: Path | str | None = None) -> Path | None:
     """The folder of a data set, or None where it is not on this machine.
 
     Parameters
     ----------
     folder : str
         The data set's folder name, such as ``mitdb``.
-    mark : str
-        A file (or glob pattern) that a folder of this data set has.
+    marks : str or tuple of str
+        Files (or glob patterns) of which a folder of this data set has at least one.
     data : Path or str, optional
         Where to look instead of ``$ECGDEPLOY_DATA`` and the cache: the data set itself or the folder above it.
 
@@ -39,14 +41,23 @@ def find(folder: str, mark: str, data: Path | str | None = None) -> Path | None:
     DataError
         `data` is given but is not, and does not hold, this data set.
     """
+    patterns = (marks,) if isinstance(marks, str) else marks
+
+    def holds(candidate: Path) -> bool:
+        return candidate.is_dir() and any(any(candidate.glob(pattern)) for pattern in patterns)
+
+    if data == SYNTHETIC:
+        return None
     if data is not None:
         explicit = Path(data).expanduser()
         for candidate in (explicit / folder, explicit):
-            if candidate.is_dir() and any(candidate.glob(mark)):
+            if holds(candidate):
                 return candidate
-        raise DataError(f"{explicit}: no {folder} data set here (no {mark})", "give the folder that holds its headers")
+        raise DataError(
+            f"{explicit}: no {folder} data set here (no {' or '.join(patterns)})", "give the folder that holds it"
+        )
     for root in data_roots():
         candidate = root / folder
-        if candidate.is_dir() and any(candidate.glob(mark)):
+        if holds(candidate):
             return candidate
     return None

@@ -6,6 +6,7 @@ calibration or the choice of a threshold by accident: it is an error at the bord
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -21,7 +22,7 @@ class View:
     Attributes
     ----------
     inputs : float32 [n, samples, leads]
-        Preprocessed model input.
+        Preprocessed model input: an array, or (too large for memory) a `shards.ShardedArray`, which reads like one.
     targets : int64 [n] or uint8 [n, classes]
         Class index (-1: a beat that belongs to none of the classes), or 0/1 for each class.
     classes : tuple of str
@@ -63,10 +64,18 @@ class View:
         if made_for != self.part:
             raise DataError(f"a {type(self).__name__} cannot be made of {made_for} data", "ask the task for its view")
         for array in (self.inputs, self.targets, self.record_ids, self.positions):
-            array.setflags(write=False)
+            if isinstance(array, np.ndarray):  # shards are read-only by nature
+                array.setflags(write=False)
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    def batches(self, size: int, seed: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Inputs and targets in batches of `size`, in order or (with a seed) shuffled."""
+        order = np.arange(len(self)) if seed is None else np.random.default_rng(seed).permutation(len(self))
+        for start in range(0, len(self), size):
+            rows = order[start : start + size]
+            yield self.inputs[rows], self.targets[rows]
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from ecgdeploy.ecg.record import STANDARD_LEADS, Record, canonical_lead
-from ecgdeploy.ecg.sources.cinc2020 import read_dx_record
+from ecgdeploy.ecg.sources.cinc2020 import dx_codes, read_dx_record
 from ecgdeploy.ecg.sources.ptbxl import read_table
 from ecgdeploy.ecg.sources.xlsx import read_sheet
+from ecgdeploy.ecg.wfdb_header import read_header
 from ecgdeploy.errors import DataError, unknown
+from ecgdeploy.provenance import sha256_file
 
 NAME = "Chapman-Shaoxing"
 LICENCE = "CC BY 4.0"
@@ -77,6 +79,17 @@ class Chapman:
         """Names of the records that are here."""
         return tuple(self.paths)
 
+    def statements(self, name: str) -> tuple[str, ...]:
+        """The rhythm (first layout) or the SNOMED CT codes (WFDB layout) of a record, without its signal."""
+        path = self.paths[name]
+        if path.suffix == ".hea":
+            return dx_codes(read_header(path))
+        return (self.table[name]["Rhythm"].strip().upper(),)
+
+    def file_sha256(self, name: str) -> str:
+        """Hash of the record's file (of its header, in the WFDB layout)."""
+        return sha256_file(self.paths[name])
+
     def record(self, name: str) -> Record:
         """Read one record; its statements are the rhythm (first layout) or all SNOMED CT codes (WFDB layout).
 
@@ -103,7 +116,7 @@ class Chapman:
             patient=f"chapman-{name}",
             source=NAME,
             licence=LICENCE,
-            statements=(row["Rhythm"].strip().upper(),),
+            statements=self.statements(name),
             age=float(row["PatientAge"]) if age.isdigit() else None,
             sex={"MALE": "male", "FEMALE": "female"}.get(row["Gender"].strip().upper()),
         )

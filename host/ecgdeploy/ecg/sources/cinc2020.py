@@ -14,9 +14,10 @@ from functools import cached_property
 from pathlib import Path
 
 from ecgdeploy.ecg.record import Record
-from ecgdeploy.ecg.wfdb_header import Header
+from ecgdeploy.ecg.wfdb_header import Header, read_header
 from ecgdeploy.ecg.wfdb_signal import read_signals
 from ecgdeploy.errors import DataError, unknown
+from ecgdeploy.provenance import sha256_file
 
 NAME = "PhysioNet/CinC Challenge 2020/2021"
 LICENCE = "CC BY 4.0"
@@ -121,6 +122,14 @@ class Cinc2020:
     def subset(self, name: str) -> str:
         """Which of the sources a record comes from."""
         return self.paths[name][0]
+
+    def statements(self, name: str) -> tuple[str, ...]:
+        """SNOMED CT codes of a record, from its header alone."""
+        return dx_codes(read_header(self.paths[name][1]))
+
+    def file_sha256(self, name: str) -> str:
+        """Hash of the header, whose checksums stand for the samples."""
+        return sha256_file(self.paths[name][1])
 
     def record(self, name: str) -> Record:
         """Read one record; its statements are SNOMED CT codes.

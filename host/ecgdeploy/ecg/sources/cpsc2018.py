@@ -18,6 +18,7 @@ import numpy as np
 from ecgdeploy.ecg.record import STANDARD_LEADS, Record
 from ecgdeploy.ecg.sources.ptbxl import read_table
 from ecgdeploy.errors import DataError, unknown
+from ecgdeploy.provenance import sha256_file
 
 NAME = "CPSC 2018"
 LICENCE = "as stated by the Challenge (free for research)"
@@ -25,6 +26,18 @@ FOLDER = "cpsc2018"
 RATE = 500.0
 # the numbers of REFERENCE.csv, from 1
 CLASSES = ("Normal", "AF", "I-AVB", "LBBB", "RBBB", "PAC", "PVC", "STD", "STE")
+# the same classes in the Challenge's copy of the records
+SNOMED_CT = (
+    "426783006",
+    "164889003",
+    "270492004",
+    "164909002",
+    "59118001",
+    "284470004",
+    "164884008",
+    "429622005",
+    "164931005",
+)
 TABLE = "REFERENCE.csv"
 # the longest record has 72,000 samples; a file that claims far more is damaged
 MAX_SAMPLES = 500_000
@@ -58,6 +71,14 @@ class Cpsc2018:
     def names(self) -> tuple[str, ...]:
         """Labelled records whose file is here."""
         return tuple(name for name in self.labels if name in self.paths)
+
+    def statements(self, name: str) -> tuple[str, ...]:
+        """The classes of a record."""
+        return self.labels[name]
+
+    def file_sha256(self, name: str) -> str:
+        """Hash of the record's file."""
+        return sha256_file(self.paths[name])
 
     def record(self, name: str) -> Record:
         """Read one record.

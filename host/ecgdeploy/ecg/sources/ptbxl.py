@@ -25,6 +25,24 @@ TABLE = "ptbxl_database.csv"
 STATEMENTS = "scp_statements.csv"
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 GROUPS = ("diagnostic", "form", "rhythm")
+# fmt: off
+# the statements of scp_statements.csv in its order; a table that differs is refused
+STATEMENT_CODES: dict[str, tuple[str, ...]] = {
+    "diagnostic": (
+        "NDT", "NST_", "DIG", "LNGQT", "NORM", "IMI", "ASMI", "LVH", "LAFB", "ISC_", "IRBBB", "1AVB", "IVCD",
+        "ISCAL", "CRBBB", "CLBBB", "ILMI", "LAO/LAE", "AMI", "ALMI", "ISCIN", "INJAS", "LMI", "ISCIL", "LPFB",
+        "ISCAS", "INJAL", "ISCLA", "RVH", "ANEUR", "RAO/RAE", "EL", "WPW", "ILBBB", "IPLMI", "ISCAN", "IPMI",
+        "SEHYP", "INJIN", "INJLA", "PMI", "3AVB", "INJIL", "2AVB",
+    ),
+    "form": (
+        "NDT", "NST_", "DIG", "LNGQT", "ABQRS", "PVC", "STD_", "VCLVH", "QWAVE", "LOWT", "NT_", "PAC", "LPR",
+        "INVT", "LVOLT", "HVOLT", "TAB_", "STE_", "PRC(S)",
+    ),
+    "rhythm": (
+        "SR", "AFIB", "STACH", "SARRH", "SBRAD", "PACE", "SVARR", "BIGU", "AFLT", "SVTAC", "PSVT", "TRIGU",
+    ),
+}
+# fmt: on
 TRAIN_FOLDS, VALIDATION_FOLD, TEST_FOLD = (1, 2, 3, 4, 5, 6, 7, 8), 9, 10
 # version 1.0.3 stores every age above 89 as 300, for privacy
 HIDDEN_AGE = 300
@@ -78,7 +96,11 @@ class PtbXl:
     def statements(self) -> dict[str, dict[str, str]]:
         """``scp_statements.csv``: the statement's code and its columns, in the file's order."""
         rows = read_table(self.folder / STATEMENTS, ("diagnostic", "form", "rhythm", "diagnostic_class"))
-        return {row[""] if "" in row else next(iter(row.values())): row for row in rows}
+        statements = {row[""] if "" in row else next(iter(row.values())): row for row in rows}
+        for group, codes in STATEMENT_CODES.items():
+            if tuple(code for code, row in statements.items() if _is_one(row[group])) != codes:
+                raise DataError(f"{STATEMENTS}: not the published {len(codes)} {group} statements", "copy it again")
+        return statements
 
     def names(self) -> tuple[str, ...]:
         """Names of the records that are here."""
@@ -117,7 +139,7 @@ class PtbXl:
         """Codes of the ``diagnostic`` (44), ``form`` (19) or ``rhythm`` (12) statements, in the file's order."""
         if name not in GROUPS:
             raise unknown("group of statements", name, GROUPS)
-        return tuple(code for code, row in self.statements.items() if row[name] and float(row[name]) == 1)
+        return STATEMENT_CODES[name]
 
     def superclasses(self, codes: Mapping[str, float]) -> frozenset[str]:
         """The diagnostic superclasses of a record's statements, whatever their likelihood (0 means "not stated")."""
@@ -155,6 +177,10 @@ def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
             return [row for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path.name}: not a table: {error}", "copy it again from the data set's page") from None
+
+
+def _is_one(text: str | None) -> bool:
+    return bool(text) and text in ("1", "1.0")
 
 
 def _row(number: int, raw: dict[str, str], column: str) -> Row:

@@ -67,6 +67,14 @@ class Synthetic:
         Mean share of ectopic beats of each kind; each person's own share varies around it.
     noise : float
         1.0 is ambulatory (baseline wander, mains hum, muscle noise); 0.0 is none.
+    heart_rate : (float, float)
+        Beats a minute: each person's mean lies between the two.
+    irregularity : float
+        Share by which each interval may be longer or shorter, as in atrial fibrillation.
+    wave_gains : five floats
+        Factors on the P, Q, R, S and T waves of every beat.
+    qrs_stretch : float
+        Factor on the duration of the QRS complex, as in bundle branch block.
     """
 
     count: int = 28
@@ -77,6 +85,10 @@ class Synthetic:
     supraventricular: float = 0.06
     ventricular: float = 0.12
     noise: float = 1.0
+    heart_rate: tuple[float, float] = (58.0, 92.0)
+    irregularity: float = 0.0
+    wave_gains: tuple[float, float, float, float, float] = (1.0, 1.0, 1.0, 1.0, 1.0)
+    qrs_stretch: float = 1.0
 
     def names(self) -> tuple[str, ...]:
         """Names of the records."""
@@ -89,7 +101,7 @@ class Synthetic:
         rng = np.random.default_rng([self.seed, int(name[4:])])
         samples = round(self.seconds * self.rate)
         peaks, symbols = self._rhythm(rng)
-        shapes = {symbol: _person(shape, rng) for symbol, shape in _SHAPES.items()}
+        shapes = {symbol: self._changed(_person(shape, rng)) for symbol, shape in _SHAPES.items()}
         computed = [lead for lead in _LEAD_GAINS if lead in self.leads]
         if set(self.leads) & {"III", "aVR", "aVL", "aVF"}:
             computed = list(dict.fromkeys([*computed, "I", "II"]))
@@ -97,11 +109,11 @@ class Synthetic:
             if lead not in _LEAD_GAINS and lead not in STANDARD_LEADS:
                 raise unknown("lead", lead, (*STANDARD_LEADS, "MLII"))
         person_gain = rng.uniform(0.7, 1.4)
+        waves = _integrate(peaks, symbols, shapes, samples, self.rate)
         signals = {}
         for lead in computed:
             gains = np.array(_LEAD_GAINS[lead]) * rng.uniform(0.85, 1.15, 5) * person_gain
-            clean = _integrate(peaks, symbols, shapes, gains, samples, self.rate)
-            signals[lead] = clean + self.noise * _noise(samples, self.rate, rng)
+            signals[lead] = gains @ waves + self.noise * _noise(samples, self.rate, rng)
         if "I" in signals and "II" in signals:
             one, two = signals["I"], signals["II"]
             signals |= {"III": two - one, "aVR": -(one + two) / 2, "aVL": one - two / 2, "aVF": two - one / 2}
@@ -119,9 +131,15 @@ class Synthetic:
             synthetic=True,
         )
 
+    def _changed(self, shape: np.ndarray) -> np.ndarray:
+        changed = shape.copy()
+        changed[:, 2] *= self.wave_gains
+        changed[1:4, :2] *= self.qrs_stretch
+        return changed
+
     def _rhythm(self, rng: np.random.Generator) -> tuple[np.ndarray, list[str]]:
         """Times of the R peaks (s) and their symbols; heart rate varies with breathing and slowly, as in the paper."""
-        mean = 60.0 / rng.uniform(58, 92)
+        mean = 60.0 / rng.uniform(*self.heart_rate)
         share_s = self.supraventricular * rng.uniform(0.2, 1.8)
         share_v = self.ventricular * rng.uniform(0.2, 1.8)
         breath, slow = rng.uniform(0, 2 * np.pi, 2)
@@ -135,6 +153,8 @@ class Synthetic:
                 + 0.03 * np.sin(2 * np.pi * 0.1 * now + slow)
                 + 0.01 * rng.standard_normal()
             )
+            if self.irregularity:
+                interval *= rng.uniform(1 - self.irregularity, 1 + self.irregularity)
             draw = rng.random()
             ectopic = bool(symbols) and symbols[-1] == "N"  # never two in a row: couplets need another model
             symbol = "V" if ectopic and draw < share_v else "A" if ectopic and draw < share_v + share_s else "N"
@@ -157,23 +177,22 @@ def _integrate(
     peaks: np.ndarray,
     symbols: list[str],
     shapes: dict[str, np.ndarray],
-    gains: np.ndarray,
     samples: int,
     rate: float,
 ) -> np.ndarray:
-    """Solve the model's third equation for one lead; float64 [samples]."""
+    """Solve the model's third equation for each wave alone; float64 [5, samples]. A lead is a weighted sum of them."""
     from scipy.signal import lfilter
 
-    forcing = np.zeros(samples)
+    forcing = np.zeros((len(WAVES), samples))
     before = np.concatenate((peaks[:1] - 1.0, peaks[:-1]))
     for peak, last, symbol in zip(peaks, before, symbols, strict=True):
         first, end = max(0, int((peak - 0.7) * rate)), min(samples, int((peak + 0.9) * rate))
         time = np.arange(first, end) / rate - peak
-        for wave, (place, width, amplitude), gain in zip(WAVES, shapes[symbol], gains, strict=True):
-            stretch = np.sqrt(min(max(peak - last, 0.4), 1.2)) if wave == "T" else 1.0
+        for row, (place, width, amplitude) in enumerate(shapes[symbol]):
+            stretch = np.sqrt(min(max(peak - last, 0.4), 1.2)) if WAVES[row] == "T" else 1.0
             away, spread = time - place * stretch, width * stretch
             # a_i b_i^2 / omega is the wave's height, so this is a_i dtheta_i exp(...) with the height given in mV
-            forcing[first:end] -= gain * amplitude * away / spread**2 * np.exp(-(away**2) / (2 * spread**2))
+            forcing[row, first:end] -= amplitude * away / spread**2 * np.exp(-(away**2) / (2 * spread**2))
     decay = np.exp(-1.0 / rate)  # the paper's relaxation rate is one a second
     return lfilter([1 - decay], [1.0, -decay], forcing)
 

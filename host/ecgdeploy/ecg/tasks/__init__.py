@@ -7,16 +7,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ecgdeploy.ecg.locate import SYNTHETIC
+from ecgdeploy.ecg.sources.cinc2020 import SUBSETS
 from ecgdeploy.ecg.tasks.base import Task
 from ecgdeploy.errors import unknown
 
 __all__ = ["TASKS", "Task", "load_task"]
 
 # name -> (module of this package, function)
-TASKS = {
+_LOADERS = {
     "mitbih-beats": ("beats", "load_mitbih"),
-    "mitbih-beats-synthetic": ("beats", "load_synthetic"),
+    "cinc2017": ("catalog", "load_cinc2017"),
+    "ptbxl-superclasses": ("catalog", "load_ptbxl_superclasses"),
+    "ptbxl-statements": ("catalog", "load_ptbxl_statements"),
+    "chapman-rhythm": ("catalog", "load_chapman"),
+    "cpsc2018": ("catalog", "load_cpsc2018"),
 }
+HELD_OUT = "cinc2021-heldout-"
+# each source of CinC 2020/2021 may be held out; every task has its synthetic stand-in, which may also be asked for
+_REAL = (*_LOADERS, *(HELD_OUT + subset for subset in SUBSETS))
+TASKS = (*_REAL, *(f"{name}-synthetic" for name in _REAL))
 
 
 def load_task(name: str, data: Path | str | None = None) -> Task:
@@ -28,7 +38,8 @@ def load_task(name: str, data: Path | str | None = None) -> Task:
         One of `TASKS`.
     data : Path or str, optional
         The data set's folder or the folder above it. Without it: ``$ECGDEPLOY_DATA``, then the download cache, then a
-        download from PhysioNet, then (beats) the synthetic source, which then is in the task's name and source.
+        download from PhysioNet where that is small, then the synthetic source, which then is in the task's name and
+        source. Names that end in ``-synthetic`` are synthetic whatever is here.
 
     Raises
     ------
@@ -41,5 +52,12 @@ def load_task(name: str, data: Path | str | None = None) -> Task:
 
     if name not in TASKS:
         raise unknown("task", name, TASKS)
-    module, function = TASKS[name]
+    real = name.removesuffix("-synthetic")
+    if real != name:
+        data = SYNTHETIC
+    if real.startswith(HELD_OUT):
+        from ecgdeploy.ecg.tasks.catalog import load_cinc2021_without
+
+        return load_cinc2021_without(data, real.removeprefix(HELD_OUT))
+    module, function = _LOADERS[real]
     return getattr(importlib.import_module(f"ecgdeploy.ecg.tasks.{module}"), function)(data)

@@ -25,12 +25,23 @@ class Task(Protocol):
     split : Split
     """
 
-    name: str
-    source: str
-    classes: tuple[str, ...]
-    rate: float
-    input_shape: tuple[int, int]
-    synthetic: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def rate(self) -> float: ...
+
+    @property
+    def input_shape(self) -> tuple[int, int]: ...
+
+    @property
+    def synthetic(self) -> bool: ...
 
     @property
     def split(self) -> Split: ...
