@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 ECG := .venv/bin/ecgdeploy
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint chaos fuzz clean
 
 demo: ## real ECG through an emulated Nano 33 BLE, ending in a table
 	@scripts/setup.sh demo
@@ -16,6 +16,14 @@ test: ## lint, types, unit, property and hardware-in-the-loop tests (emulated)
 lint:
 	@$(PY) -m ruff check host hil_tests
 	@$(PY) -m mypy
+
+chaos: ## the link behind a line that fails in every way; last line one JSON object
+	@scripts/setup.sh test
+	@$(PY) -m ecgdeploy.devices.chaos
+
+fuzz: ## the firmware's parser and application under libFuzzer and sanitizers, a minute each
+	@scripts/setup.sh test
+	@$(PY) -m ecgdeploy.devices.fuzz
 
 clean:
 	rm -rf build runs .pytest_cache .mypy_cache .ruff_cache

@@ -12,7 +12,6 @@
 #define SENT_BYTES 65536u
 #define REPLY_MS 20u
 #define KEEPALIVE_MS 40u
-#define TICKS_PER_READING 7u
 
 size_t ecgd_library_run(const uint8_t *bytes, size_t count, uint8_t *answer, size_t room);
 void ecgd_library_restart(uint8_t cause);
@@ -21,7 +20,7 @@ void ecgd_library_keepalives(unsigned count);
 static const uint8_t *pending;
 static size_t pending_bytes, sent_bytes;
 static uint8_t sent[SENT_BYTES];
-static uint64_t ticks;
+static uint64_t ticks, readings;
 static unsigned keepalives;
 static bool restart_wanted;
 
@@ -59,7 +58,8 @@ void ecgd_port_write(const uint8_t *bytes, size_t count)
 
 uint64_t ecgd_port_ticks(void)
 {
-    ticks += TICKS_PER_READING;
+    /* every reading later than the one before, by more each time: an empty region is then the shortest one */
+    ticks += ++readings;
     return ticks;
 }
 

@@ -19,13 +19,15 @@ from ecgdeploy.errors import DeviceError, ProtocolError
 from ecgdeploy.link import protocol
 from ecgdeploy.link.codec import Frame, Parser, encode
 from ecgdeploy.link.protocol import Message
-from ecgdeploy.link.transport import LineLost, Transport
+from ecgdeploy.link.transport import LineLost, Silence, Transport
 
 # HELLO is repeated this often within a transport's start time
 HELLO_TRIES = 6
-# silences in a row before the line is opened again, and openings in a row before the device is given up
+# silences in a row before the line is opened again
 SILENCES = 4
-REOPENINGS = 4
+# before the device is given up: openings in a row that met silence, and openings in a row whatever they met
+SILENT_OPENINGS = 4
+REOPENINGS = 50
 # a silence is this many keep-alive periods
 KEEPALIVES_MISSED = 2
 # an inference that came back wrong is done again this often
@@ -285,7 +287,7 @@ class Client:
                         return self._welcome(frame)
         noise = self._parser.bad - heard_bad
         what = f"what answers does not speak this protocol ({noise} damaged frames)" if noise else "nothing answers"
-        raise LineLost(f"{what} within {self.transport.start_s:g} s")
+        raise Silence(f"{what} within {self.transport.start_s:g} s")
 
     def _refuse_version(self, frame: Frame) -> None:
         error = protocol.ERROR.unpack(frame.payload)
@@ -449,7 +451,8 @@ class Client:
     def _reconnect(self, reopen: bool, why: str = "") -> None:
         """A new session, on a line opened again if need be; raises DeviceError when that does not help."""
         error: Exception = self._dead(why or "nothing answers")
-        while self._reopenings < REOPENINGS:
+        silent = 0
+        while self._reopenings < REOPENINGS and silent < SILENT_OPENINGS:
             self._reopenings += 1
             try:
                 if reopen:
@@ -459,6 +462,7 @@ class Client:
                 return
             except LineLost as lost:
                 error, reopen = self._dead(str(lost)), True
+                silent += isinstance(lost, Silence)
         raise error
 
     def _read(self, timeout: float) -> list[Frame]:

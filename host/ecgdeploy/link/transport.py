@@ -10,6 +10,10 @@ class LineLost(Exception):
     """The line broke: unplugged, closed by the other end, process gone. The client opens it again or gives up."""
 
 
+class Silence(LineLost):
+    """The line stands, but nothing comes from the other end."""
+
+
 class Transport(ABC):
     """A full-duplex line of bytes that may lose, damage or delay them.
 
