@@ -67,7 +67,7 @@ class TflmReference:
             if keep_tensors
             else runtime.InterpreterConfig.kAllocationRecording
         )
-        arena = max(len(data) * 10, 1 << 20)
+        arena = max(len(data) * 10, 1 << 20) // 16 * 16  # TFLM counts from an aligned end
         while True:
             with _captured_stderr() as said:
                 try:
@@ -122,6 +122,12 @@ class TflmReference:
                 f"TFLM failed to run the model: {said[0] if said else failure}", "see `ecgdeploy preflight`"
             )
         return [np.array(self._interpreter.get_output(i)) for i in range(len(self._outputs))]
+
+    def allocations(self) -> str:
+        """TFLM's own account of its arena, as it prints it (needs ``keep_tensors=False``)."""
+        with _captured_stderr() as said:
+            self._interpreter.print_allocations()
+        return "\n".join(said)
 
     def tensor(self, index: int) -> np.ndarray:
         """Tensor `index` of the file after `run` (needs ``keep_tensors=True``)."""
