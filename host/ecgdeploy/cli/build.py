@@ -27,9 +27,19 @@ if TYPE_CHECKING:
 @click.option("--emulate", is_flag=True, help="Build for the board's emulated twin.")
 @click.option("--output", type=click.Path(path_type=Path), help="Project folder; by default in build/, by content.")
 @click.option("--render-only", is_flag=True, help="Write the project folder and compile nothing.")
+@click.option("--tflm-dir", type=click.Path(path_type=Path), help="TFLM tree with its library (engine tflm).")
+@click.option("--arena-bytes", type=click.IntRange(min=1024), help="TFLM's arena; measured or estimated otherwise.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def build(
-    board: str, model: str, engine: str | None, emulate: bool, output: Path | None, render_only: bool, as_json: bool
+    board: str,
+    model: str,
+    engine: str | None,
+    emulate: bool,
+    output: Path | None,
+    render_only: bool,
+    tflm_dir: Path | None,
+    arena_bytes: int | None,
+    as_json: bool,
 ) -> None:
     """Render a project folder for a model and a board, and build it.
 
@@ -37,7 +47,9 @@ def build(
     """
     from ecgdeploy import projects
 
-    done = projects.build(model, board, engine, emulate, output, render_only)
+    done = projects.build(
+        model, board, engine, emulate, output, render_only, {"tflm_dir": tflm_dir, "arena_bytes": arena_bytes}
+    )
     if as_json:
         click.echo(json.dumps(summary(done), indent=2))
         return

@@ -37,7 +37,7 @@ class EnginePart:
         Paths below ``firmware/`` to compile.
     languages : tuple of str
         CMake's languages.
-    include_dirs, definitions, compile_flags, libraries : tuple of str
+    include_dirs, definitions, compile_flags, libraries, link_flags : tuple of str
         Additions to the target.
     external : dict of str to bytes
         Further files of the project; compiled where `external_sources` names them.
@@ -56,6 +56,7 @@ class EnginePart:
     definitions: tuple[str, ...] = ()
     compile_flags: tuple[str, ...] = WARNINGS
     libraries: tuple[str, ...] = ()
+    link_flags: tuple[str, ...] = ()
     external: dict[str, bytes] = field(default_factory=dict)
     external_sources: tuple[str, ...] = ()
     ram_bytes: int = 0
@@ -110,13 +111,14 @@ def render_with(request: Request, engine: EnginePart) -> Project:
         "ECGD_RAM_BYTES": memory.ram.bytes,
         "ECGD_STACK_BYTES": memory.stack_bytes,
     }
-    link_flags = (*LINK_FLAGS, *(f"-Wl,--defsym={name}={value}" for name, value in defsyms.items()))
+    link_flags = (*LINK_FLAGS, *engine.link_flags, *(f"-Wl,--defsym={name}={value}" for name, value in defsyms.items()))
     values: dict[str, Any] = {
         "title": f"{request.model.name} on the emulated {board.title}, engine {request.engine}",
         "languages": engine.languages,
         "sources": sources,
         "include_dirs": sorted(
-            {str(Path(name).parent) for name in files if name.endswith(".h")} | set(engine.include_dirs)
+            {str(Path(name).parent) for name in files if name.endswith(".h") and name not in engine.external}
+            | set(engine.include_dirs)
         ),
         "compile_flags": (*OPTIMIZE, *engine.compile_flags),
         "link_flags": link_flags,

@@ -59,6 +59,11 @@ KINDS: dict[tuple[str, str], ProjectKind] = {
         "ecgdeploy.projects.mps2:build",
         ("cmake", "ninja", "arm-none-eabi-gcc"),
     ),
+    ("mps2", "tflm"): ProjectKind(
+        "ecgdeploy.projects.tflm:render_emulated",
+        "ecgdeploy.projects.mps2:build",
+        ("cmake", "ninja", "arm-none-eabi-gcc"),
+    ),
 }
 
 

@@ -1,0 +1,180 @@
+"""Engine ``tflm``: what it adds to a project, whichever build system compiles it.
+
+Generated: the model as an aligned C array, the resolver with exactly the model's operators, the arena's size. Copied:
+the wrapper behind ``ecgd_engine.h`` and, where a TFLM tree is given, the archive and the headers that the wrapper needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ecgdeploy.errors import BuildError
+from ecgdeploy.projects.mps2 import WARNINGS, EnginePart, render_with
+from ecgdeploy.projects.sources import firmware_files
+from ecgdeploy.projects.tflm_arena import can_measure, measured_arena
+from ecgdeploy.projects.tflm_library import HELP, VARIABLE, TflmLibrary, find_library, header_closure, tflm_folder
+from ecgdeploy.projects.tflm_operators import operators_header, used_operators
+from ecgdeploy.projects.types import Model, Project, Request
+
+if TYPE_CHECKING:
+    from ecgdeploy.preflight.arena import Arena
+
+WRAPPER = "engine/tflm/ecgd_engine_tflm.cc"
+# what TFLM's own build compiles its archive with, as far as its headers look at it
+DEFINITIONS = ("TF_LITE_STATIC_MEMORY", "TF_LITE_DISABLE_X86_NEON", "TF_LITE_STRIP_ERROR_STRINGS", "NDEBUG")
+CXX_ONLY = ("-fno-rtti", "-fno-exceptions", "-fno-threadsafe-statics", "-fno-use-cxa-atexit")
+C_ONLY_WARNINGS = ("-Wconversion",)
+BYTES_A_LINE = 16
+
+
+@dataclass(frozen=True)
+class ArenaChoice:
+    """The arena a project is built with, and how its size came about.
+
+    Attributes
+    ----------
+    bytes : int
+        Size.
+    how : str
+        ``asked``, ``measured`` (on the emulated board, this library's kernels) or ``estimated`` (reference kernels on
+        this computer, plus a margin).
+    """
+
+    bytes: int
+    how: str
+
+
+def definitions(library: TflmLibrary | None) -> tuple[str, ...]:
+    """Preprocessor definitions with which TFLM's headers must be read to match its archive."""
+    return (*DEFINITIONS, "CMSIS_NN") if library is not None and library.cmsis_nn else DEFINITIONS
+
+
+def generated_files(model: Model, arena_bytes: int, int8_registrations: bool) -> dict[str, bytes]:
+    """Files that depend on the model, without folder."""
+    kinds = used_operators(model.graph)
+    config = [
+        "/* Sizes of this model's TFLM engine: rendered by ecgdeploy. */",
+        "#ifndef ECGD_TFLM_CONFIG_H",
+        "#define ECGD_TFLM_CONFIG_H",
+        "",
+        f"#define ECGD_TFLM_ARENA_BYTES {arena_bytes}u",
+        f"#define ECGD_TFLM_OPERATORS {len(kinds)}u",
+        "/* 0 for a TFLM library of 2023, which does not have them all */",
+        "#ifndef ECGD_TFLM_INT8_REGISTRATIONS",
+        f"#define ECGD_TFLM_INT8_REGISTRATIONS {int(int8_registrations)}",
+        "#endif",
+        "",
+        "#endif",
+        "",
+    ]
+    return {
+        "ecgd_model_data.c": model_array(model),
+        "ecgd_tflm_config.h": "\n".join(config).encode(),
+        "ecgd_tflm_operators.h": operators_header(model.graph),
+    }
+
+
+def model_array(model: Model) -> bytes:
+    """``ecgd_model_data.c``: the file's bytes, aligned to 16, and their SHA-256."""
+    data = model.data
+    rows = [
+        "    " + ", ".join(f"0x{byte:02x}" for byte in data[at : at + BYTES_A_LINE]) + ","
+        for at in range(0, len(data), BYTES_A_LINE)
+    ]
+    digest = ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(model.sha256))
+    lines = [
+        f"/* The model '{model.name}' as it was exported: rendered by ecgdeploy. */",
+        '#include "ecgd_model_data.h"',
+        "",
+        f"const size_t ecgd_model_bytes = {len(data)}u;",
+        f"const uint8_t ecgd_model_sha256[32] = {{{digest}}};",
+        "__attribute__((aligned(16))) const uint8_t ecgd_model_data[] = {",
+        *rows,
+        "};",
+        "",
+    ]
+    return "\n".join(lines).encode()
+
+
+def choose_arena(request: Request, library: TflmLibrary | None) -> ArenaChoice:
+    """The arena's size: as asked, else measured with the library's kernels, else estimated with a margin.
+
+    Raises
+    ------
+    ModelError
+        TFLM refuses the model.
+    BuildError
+        Neither the emulator nor TFLM's wheel is here to find out.
+    """
+    asked = request.options.get("arena_bytes")
+    if asked:
+        return ArenaChoice(-(-int(asked) // 16) * 16, "asked")
+    if library is not None and can_measure(request.board.core):
+        files = {f"generated/{name}": data for name, data in generated_files(request.model, 16, True).items()}
+        size = measured_arena(request.model.sha256, request.board.core, library, files, definitions(library))
+        return ArenaChoice(size, "measured")
+    return ArenaChoice(estimated_arena(request.model).with_margin, "estimated")
+
+
+def estimated_arena(model: Model) -> Arena:
+    """Arena from TFLM's wheel on this computer."""
+    from ecgdeploy.preflight.arena import estimate
+
+    return estimate(model.data, model.graph)
+
+
+def library_files(library: TflmLibrary, operators: bytes) -> dict[str, bytes]:
+    """What a project carries of TFLM: the archive, and every header that the wrapper reaches."""
+    wrapper = firmware_files((), (WRAPPER,))[f"firmware/{WRAPPER}"]
+    files = {f"tflm/include/{name}": data for name, data in header_closure(library, (wrapper, operators)).items()}
+    files["tflm/lib/libtensorflow-microlite.a"] = library.archive.read_bytes()
+    return files
+
+
+def emulated_engine(request: Request) -> EnginePart:
+    """The engine for the emulated Cortex-M board.
+
+    Raises
+    ------
+    BuildError
+        No TFLM tree, or one that does not fit the core.
+    """
+    folder = tflm_folder(request.options.get("tflm_dir"))
+    if folder is None:
+        raise BuildError(
+            "engine tflm on an emulated board needs a TFLM library", f"--tflm-dir PATH or {VARIABLE}; {HELP}; or --engine static"
+        )
+    library = find_library(folder, request.board.core)
+    arena = choose_arena(request, library)
+    generated = generated_files(request.model, arena.bytes, True)
+    return EnginePart(
+        generated=generated,
+        kernel_sources=(WRAPPER,),
+        languages=("C", "CXX"),
+        definitions=definitions(library),
+        compile_flags=(
+            *(flag for flag in WARNINGS if flag not in C_ONLY_WARNINGS),
+            *(f"$<$<COMPILE_LANGUAGE:C>:{flag}>" for flag in C_ONLY_WARNINGS),
+            *(f"$<$<COMPILE_LANGUAGE:CXX>:{flag}>" for flag in ("-std=gnu++17", *CXX_ONLY)),
+            # TFLM's headers are not held to our warnings
+            "$<$<COMPILE_LANGUAGE:CXX>:-isystem${CMAKE_SOURCE_DIR}/tflm/include>",
+        ),
+        libraries=("${CMAKE_SOURCE_DIR}/tflm/lib/libtensorflow-microlite.a",),
+        link_flags=("--specs=nosys.specs",),
+        external=library_files(library, generated["ecgd_tflm_operators.h"]),
+        ram_bytes=arena.bytes,
+        flash_bytes=len(request.model.data),
+        facts={
+            "arena_bytes": arena.bytes,
+            "arena": arena.how,
+            "operators": used_operators(request.model.graph),
+            "tflm_archive_sha256": library.sha256,
+            "cmsis_nn": library.cmsis_nn,
+        },
+    )
+
+
+def render_emulated(request: Request) -> Project:
+    """The CMake project of the emulated board with engine ``tflm``."""
+    return render_with(request, emulated_engine(request))

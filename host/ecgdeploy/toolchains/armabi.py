@@ -1,0 +1,104 @@
+"""What an Arm archive was compiled for: its build attributes, read without any tool.
+
+Source: Addenda to, and Errata in, the ABI for the Arm Architecture, section "Build attributes".
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+_SECTION_TYPE = 0x70000003  # SHT_ARM_ATTRIBUTES
+_TAG_CPU_RAW_NAME = 4
+_TAG_CPU_NAME = 5
+_TAG_VFP_ARGS = 28
+_TEXT_TAGS = {_TAG_CPU_RAW_NAME, _TAG_CPU_NAME, 32, 65, 67}
+
+
+@dataclass(frozen=True)
+class ArmAbi:
+    """Core and float calling convention of an object.
+
+    Attributes
+    ----------
+    cpu : str
+        Core as the compiler named it; empty where it named none.
+    hard_float_arguments : bool
+        Floats are passed in floating-point registers.
+    """
+
+    cpu: str
+    hard_float_arguments: bool
+
+
+def archive_abi(path: Path) -> ArmAbi | None:
+    """ABI of the first Arm object in a static library; None where there is none."""
+    data = path.read_bytes()
+    if not data.startswith(b"!<arch>\n"):
+        return None
+    at = 8
+    while at + 60 <= len(data):
+        header = data[at : at + 60]
+        try:
+            size = int(header[48:58])
+        except ValueError:
+            return None
+        found = object_abi(data[at + 60 : at + 60 + size])
+        if found is not None:
+            return found
+        at += 60 + size + (size & 1)
+    return None
+
+
+def object_abi(data: bytes) -> ArmAbi | None:
+    """ABI of one ELF object; None where it is not a 32-bit little-endian Arm one with attributes."""
+    if len(data) < 52 or data[:6] != b"\x7fELF\x01\x01" or data[18:20] != b"\x28\x00":
+        return None
+    (table,) = struct.unpack_from("<I", data, 32)
+    entry, count = struct.unpack_from("<HH", data, 46)
+    for index in range(count):
+        place = table + index * entry
+        if place + 40 > len(data):
+            return None
+        kind = struct.unpack_from("<I", data, place + 4)[0]
+        offset, size = struct.unpack_from("<II", data, place + 16)
+        if kind == _SECTION_TYPE:
+            return _attributes(data[offset : offset + size])
+    return None
+
+
+def _attributes(section: bytes) -> ArmAbi | None:
+    """The file-wide attributes of vendor ``aeabi``."""
+    start = section.find(b"aeabi\0")
+    if start < 0 or start + 11 > len(section) or section[start + 6] != 1:
+        return None
+    at, end = start + 11, start + 6 + struct.unpack_from("<I", section, start + 7)[0]
+    cpu, hard = "", False
+    while at < min(end, len(section)):
+        tag, at = _uleb(section, at)
+        if tag in _TEXT_TAGS:
+            stop = section.find(b"\0", at)
+            text, at = section[at:stop].decode("ascii", "replace"), stop + 1
+            if stop < 0:
+                break
+            if tag == _TAG_CPU_NAME:
+                cpu = text
+        else:
+            value, at = _uleb(section, at)
+            if tag == _TAG_VFP_ARGS:
+                hard = value == 1
+    return ArmAbi(cpu, hard)
+
+
+def _uleb(data: bytes, at: int) -> tuple[int, int]:
+    """One unsigned LEB128 number and the place after it."""
+    value = shift = 0
+    while at < len(data):
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            break
+    return value, at
