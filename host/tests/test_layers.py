@@ -26,6 +26,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"compression"}),
     frozenset({"boards", "toolchains"}),
     frozenset({"projects"}),
+    frozenset({"preflight"}),
     frozenset({"link"}),
     frozenset({"devices"}),
     frozenset({"flash"}),

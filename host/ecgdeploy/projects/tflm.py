@@ -1,7 +1,7 @@
 """Engine ``tflm``: what it adds to a project, whichever build system compiles it.
 
 Generated: the model as an aligned C array, the resolver with exactly the model's operators, the arena's size. Copied:
-the wrapper behind ``ecgd_engine.h`` and, where a TFLM tree is given, the archive and the headers that the wrapper needs.
+Generated: the model as an aligned C array, the resolver with exactly the model's operators, the arena's size.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ecgdeploy.projects.tflm_operators import operators_header, used_operators
 from ecgdeploy.projects.types import Model, Project, Request
 
 if TYPE_CHECKING:
-    from ecgdeploy.preflight.arena import Arena
+    from ecgdeploy.projects.tflm_estimate import Arena
 
 WRAPPER = "engine/tflm/ecgd_engine_tflm.cc"
 # what TFLM's own build compiles its archive with, as far as its headers look at it
@@ -119,7 +119,7 @@ def choose_arena(request: Request, library: TflmLibrary | None) -> ArenaChoice:
 
 def estimated_arena(model: Model) -> Arena:
     """Arena from TFLM's wheel on this computer."""
-    from ecgdeploy.preflight.arena import estimate
+    from ecgdeploy.projects.tflm_estimate import estimate
 
     return estimate(model.data, model.graph)
 
@@ -143,7 +143,8 @@ def emulated_engine(request: Request) -> EnginePart:
     folder = tflm_folder(request.options.get("tflm_dir"))
     if folder is None:
         raise BuildError(
-            "engine tflm on an emulated board needs a TFLM library", f"--tflm-dir PATH or {VARIABLE}; {HELP}; or --engine static"
+            "engine tflm on an emulated board needs a TFLM library",
+            f"--tflm-dir PATH or {VARIABLE}; {HELP}; or --engine static",
         )
     library = find_library(folder, request.board.core)
     arena = choose_arena(request, library)

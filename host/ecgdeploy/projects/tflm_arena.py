@@ -65,7 +65,9 @@ def measured_arena(
                 "model": model_sha256,
                 "library": library.sha256,
                 "flags": [*core.compile_flags, *definitions],
-                "files": {name: sha256_bytes(data) for name, data in {**files, **probe}.items() if "config" not in name},
+                "files": {
+                    name: sha256_bytes(data) for name, data in {**files, **probe}.items() if "config" not in name
+                },
             }
         ).encode()
     )
@@ -85,16 +87,21 @@ def _run(core: Core, library: TflmLibrary, files: dict[str, bytes], definitions:
             (folder / path).write_bytes(data)
         for config in folder.rglob("ecgd_tflm_config.h"):
             text = config.read_text().splitlines()
-            changed = [f"#define ECGD_TFLM_ARENA_BYTES {ARENA_BYTES}u" if "ARENA_BYTES" in line else line for line in text]
+            changed = [
+                f"#define ECGD_TFLM_ARENA_BYTES {ARENA_BYTES}u" if "ARENA_BYTES" in line else line for line in text
+            ]
             config.write_text("\n".join(changed) + "\n")
         elf = folder / "probe.elf"
         _compile(core, library, folder, [*(path for path in files if path.endswith((".c", ".cc")))], definitions, elf)
-        command = ["qemu-system-arm", "-M", MACHINES[core.cpu], "-display", "none", "-monitor", "none", "-serial", "null",
+        command = ["qemu-system-arm", "-M", MACHINES[core.cpu], "-display", "none", "-monitor", "none",
+                   "-serial", "null",
                    "-semihosting-config", "enable=on,target=native", "-kernel", str(elf)]  # fmt: skip
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL)
         except subprocess.TimeoutExpired:
-            raise BuildError(f"the arena probe did not end within {SECONDS} s", "give the size: --arena-bytes N") from None
+            raise BuildError(
+                f"the arena probe did not end within {SECONDS} s", "give the size: --arena-bytes N"
+            ) from None
     if done.returncode or not done.stdout.strip().isdigit():
         raise BuildError(
             f"TFLM could not allocate this model's tensors in {ARENA_BYTES:,} bytes on the emulated board",
@@ -130,7 +137,8 @@ def _tool(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if "error" in line or "undefined" in line]
+        first = (errors or done.stderr.splitlines() or ["no output"])[0].strip()
         raise BuildError(
-            f"the arena probe did not compile: {(errors or done.stderr.splitlines() or ['no output'])[0].strip()[:300]}",
+            f"the arena probe did not compile: {first[:300]}",
             "does the TFLM tree belong to its archive?",
         )

@@ -90,7 +90,10 @@ def find_library(root: Path, core: Core) -> TflmLibrary:
         raise BuildError(f"{root} has no flatbuffers headers", f"make the tree with TFLM's create_tflm_tree.py; {HELP}")
     archives = sorted({path.resolve() for place in ARCHIVES for path in root.glob(place)})
     if not archives:
-        raise BuildError(f"{root} holds TFLM's sources but no {ARCHIVE}", f"build TFLM's own target 'microlite' for this core; {HELP}")
+        raise BuildError(
+            f"{root} holds TFLM's sources but no {ARCHIVE}",
+            f"build TFLM's own target 'microlite' for this core; {HELP}",
+        )
     rejected = []
     for archive in archives:
         wrong = _mismatch(archive, core)

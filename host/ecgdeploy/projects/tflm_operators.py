@@ -106,13 +106,14 @@ def used_operators(graph: Graph) -> list[str]:
     for operator in graph.operators:
         if operator.kind not in TFLM_OPERATORS:
             raise ModelError(
-                f"{graph.name}: {operator} is not in TFLM", "replace that layer, or run it on a Linux board (engine litert)"
+                f"{graph.name}: {operator} is not in TFLM",
+                "replace that layer, or run it on a Linux board (engine litert)",
             )
     return sorted({operator.kind for operator in graph.operators})
 
 
 def int8_only(graph: Graph, kind: str) -> bool:
-    """Whether every operator of this kind computes in int8 with int8 weights, so that the other paths can be left out."""
+    """Whether every operator of this kind computes in int8 with int8 weights: the other paths can be left out."""
     for operator in graph.operators:
         if operator.kind == kind:
             tensors = [tensor for tensor in graph.operator_inputs(operator) if tensor is not None]
@@ -131,7 +132,9 @@ def operators_header(graph: Graph) -> bytes:
     does not have them all, so a build may switch them off.
     """
     kinds = used_operators(graph)
-    headers = sorted({entry.header for kind in kinds if (entry := TFLM_OPERATORS[kind]).header and int8_only(graph, kind)})
+    headers = sorted(
+        {entry.header for kind in kinds if (entry := TFLM_OPERATORS[kind]).header and int8_only(graph, kind)}
+    )
     lines = [
         "/* The operators of this model, and no other: rendered by ecgdeploy. */",
         "#ifndef ECGD_TFLM_OPERATORS_H",

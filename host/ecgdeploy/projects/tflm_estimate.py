@@ -193,7 +193,9 @@ def _wheel_arena(model: bytes) -> tuple[int, int]:
     text = TflmReference(model).allocations()
     found = dict(re.findall(r"Arena allocation (head|tail) (\d+) bytes", text))
     if len(found) != 2:
-        raise ModelError("TFLM's wheel did not report its allocations", "pip install 'ecgdeploy[golden]' for the pinned wheel")
+        raise ModelError(
+            "TFLM's wheel did not report its allocations", "pip install 'ecgdeploy[golden]' for the pinned wheel"
+        )
     return int(found["head"]), int(found["tail"])
 
 
