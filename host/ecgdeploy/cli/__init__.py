@@ -67,10 +67,12 @@ def main() -> None:
     try:
         app.main(prog_name="ecgdeploy", standalone_mode=False)
     except EcgDeployError as error:
-        click.echo(f"ecgdeploy: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""), err=True)
+        click.echo(f"ecgdeploy: {error.message}" + (f"; {error.hint}" if error.hint else ""), err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        context = getattr(error, "ctx", None)
+        help_command = f"{context.command_path if context else 'ecgdeploy'} --help"
+        click.echo(f"ecgdeploy: {error.format_message()} See '{help_command}'", err=True)
         sys.exit(2)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
