@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -52,7 +53,7 @@ def test_every_window_is_answered_bit_identically_and_the_table_says_synthetic(f
     assert result["validity"] == ()
     assert result["latency"]["unit"] == "instructions" and result["latency"]["minimum"] > 100_000
     assert sum(map(sum, result["columns"]["device"]["confusion"])) == len(request.test)
-    console = Console(width=160, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
+    console = Console(width=160, record=True, file=io.StringIO())
     console.print(render(result))
     text, page = console.export_text(), render_page(result)
     assert "SYNTHETIC" in text and "Synthetic ECG" in page
