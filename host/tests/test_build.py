@@ -198,6 +198,29 @@ def test_a_file_of_an_earlier_project_does_not_stay(tmp_path):
     assert not (folder / "firmware/app/stale.c").exists()
 
 
+def test_a_folder_used_for_another_board_gives_the_other_boards_image(tmp_path):
+    """CMake keeps much in its cache; none of the first board's flags may stay."""
+    build_request(request(), tmp_path / "shared")
+    reused = build_request(request(board="pico"), tmp_path / "shared")
+    fresh = build_request(request(board="pico"), tmp_path / "fresh")
+    assert reused.elf.read_bytes() == fresh.elf.read_bytes()
+
+
+def test_a_folder_that_was_moved_builds_where_it_is_now(tmp_path):
+    first = build_request(request(), tmp_path / "before")
+    first.folder.rename(tmp_path / "after")
+    moved = build_request(request(flash=6_000), tmp_path / "after")
+    assert moved.elf.is_relative_to(tmp_path / "after")
+    assert not (tmp_path / "before").exists()
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BuildError, match="Not a directory") as caught:
+        build_request(request(), tmp_path / "file" / "project")
+    assert "--output" in caught.value.hint
+
+
 def test_a_folder_that_is_not_ours_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(UsageError, match="did not make"):

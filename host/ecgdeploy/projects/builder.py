@@ -11,6 +11,7 @@ from typing import Any
 
 from ecgdeploy import __version__
 from ecgdeploy.boards import load_board
+from ecgdeploy.errors import BuildError
 from ecgdeploy.projects.registry import kind_for
 from ecgdeploy.projects.sources import read_model
 from ecgdeploy.projects.store import KIND, file_hashes, intact, locked, manifest_of, write_project
@@ -70,6 +71,14 @@ def build(
 
 def build_request(request: Request, output: Path | None = None, render_only: bool = False) -> Build:
     """`build` for a request whose model is already read."""
+    try:
+        return _build(request, output, render_only)
+    except OSError as error:
+        place = error.filename or output or "the project folder"
+        raise BuildError(f"{place}: {error.strerror or error}", "choose another --output, or free the disk") from error
+
+
+def _build(request: Request, output: Path | None, render_only: bool) -> Build:
     kind = kind_for(request)
     if not render_only:
         require(*kind.tools)

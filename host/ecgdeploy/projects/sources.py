@@ -25,7 +25,7 @@ def read_model(model: str | Path) -> Model:
     """
     path = Path(model)
     name = path.stem
-    if path.suffix != ".tflite" and not path.exists():
+    if path.suffix != ".tflite" and not path.is_file():
         from ecgdeploy.zoo import preset
 
         name, path = str(model), preset(str(model)).int8

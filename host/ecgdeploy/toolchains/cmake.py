@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def build(folder: Path, out: Path | None = None) -> Path:
     """
     require("cmake", "ninja")
     out = out or folder / "build"
+    _forget_another_place(folder, out)
     out.mkdir(parents=True, exist_ok=True)
     log = ""
     steps = [["cmake", "--build", str(out)]]
@@ -64,6 +66,16 @@ def build(folder: Path, out: Path | None = None) -> Path:
         if done.returncode:
             raise CompileError(f"the firmware did not compile: {_first_error(log)}", f"see {out / LOG}", log)
     return out
+
+
+def _forget_another_place(folder: Path, out: Path) -> None:
+    """Remove a build folder that was configured elsewhere: CMake would build the project where it used to lie."""
+    cache = out / "CMakeCache.txt"
+    if not cache.is_file():
+        return
+    found = re.search(r"^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$", cache.read_text(errors="replace"), re.MULTILINE)
+    if found is None or Path(found[1]) != folder.resolve():
+        shutil.rmtree(out)
 
 
 def _first_error(log: str) -> str:
