@@ -95,3 +95,22 @@ def test_build_emulate_runs_from_the_wheel(installed):
     assert Path(made["elf"]).is_file()
     assert Path(made["elf"]).is_relative_to(installed)
     assert made["sizes"]["flash"] < 983_040
+
+
+@pytest.mark.slow
+def test_measure_runs_from_the_wheel_on_synthetic_ecgs(installed):
+    done = run(
+        installed,
+        "measure",
+        "--board",
+        "nano33ble",
+        "--emulate",
+        "--task",
+        "mitbih-beats-synthetic",
+        "--limit",
+        "2",
+        "--json",
+    )
+    assert done.returncode == 0, done.stderr
+    bit_exact = json.loads(done.stdout)["bit_exact"]
+    assert bit_exact["identical"] == bit_exact["compared"] > 0
