@@ -12,7 +12,9 @@
  *
  * Reading beyond the window: the DSP kernels work on blocks of ECGD_CONV_BLOCK positions and on 4 elements at a time.
  * A convolution's input buffer must therefore be readable (any content) for ECGD_CONV_BLOCK positions from `window`,
- * however few are asked for, and ECGD_READ_SLACK elements past its last one. Buffers are 4-byte aligned.
+ * however few are asked for, and ECGD_READ_SLACK elements past its last one; a depthwise one's for a multiple of
+ * ECGD_DEPTHWISE_BLOCK. A depthwise call costs some 50 instructions a channel pair beside its positions: blocks of 8
+ * and more pay. Buffers are 4-byte aligned, and so is each row of an even number of channels.
  */
 #ifndef ECGD_KERNELS_H
 #define ECGD_KERNELS_H
@@ -24,6 +26,7 @@ extern "C" {
 #endif
 
 #define ECGD_CONV_BLOCK 3u /* positions a DSP convolution computes at once: best block sizes are its multiples */
+#define ECGD_DEPTHWISE_BLOCK 2u
 #define ECGD_READ_SLACK 4u /* elements past the last window that may be read (and are multiplied by zero) */
 
 /* --- requantization: TFLite's double rounding ------------------------------------------------------------------- */

@@ -13,6 +13,8 @@ SUM_LIMIT = 1 << 23
 """The DSP kernels recover the odd channel's sum from 24 bits: exact while its magnitude stays below."""
 ACCUMULATOR_LIMIT = 1 << 30
 """The DSP kernels double the accumulator before the high multiplication."""
+DEPTHWISE_REACH, DEPTHWISE_TAPS = 4092, 8
+"""Bytes that the depthwise kernel's offsets reach, and taps whose weights fit its registers."""
 ALIGNED_STRIDE_LIMIT, STRIDE_LIMIT = 1472, 2000
 """Bytes between positions that the DSP kernels' immediate offsets reach, with paired and with single loads."""
 
@@ -121,10 +123,17 @@ def pack_depthwise(
         "channels": channels, "taps": taps, "step": dilation * channels, "stride": stride * channels,
         "low": low, "high": high, "zero": zero,
     }  # fmt: skip
-    del input_low, input_high, target, positions
-    return PackedConv(
-        "ecgd_depthwise_any", "", _encode(pairs, False), *_scales(bias, multipliers, shifts), fields,
-    )  # fmt: skip
+    del target, positions
+    bounds = _bounds(weights.T, bias, input_low, input_high)
+    kernel, definition = "ecgd_depthwise_any", ""
+    apart, between = 2 * stride * channels, 2 * dilation * channels
+    reaches = apart + (taps - 1) * between <= DEPTHWISE_REACH and taps <= DEPTHWISE_TAPS
+    if channels % 2 == 0 and reaches and _simple_requantization(bounds, shifts):
+        finish = _finish(low, high, zero)
+        kernel = f"ecgd_depthwise_{apart}_{between}_{taps}_{('relu', 'int8', 'clamp')[finish]}"
+        definition = f"ECGD_DEPTHWISE_KERNEL({kernel}, {apart}, {between}, {taps}, {finish})"
+    scale = _scales(bias, multipliers, shifts)
+    return PackedConv(kernel, definition, _encode(pairs, False), *scale, fields)
 
 
 @dataclass(frozen=True, eq=False)
