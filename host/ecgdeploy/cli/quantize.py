@@ -10,7 +10,8 @@ import click
 
 @click.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--precision", "precisions", multiple=True, help="float32, float16, dynamic, int8, int16x8.")
+@click.option("--precision", "precisions", multiple=True, help="float32, float16, dynamic, int8, int16x8, mixed.")
+@click.option("--qat", "qat_epochs", type=click.IntRange(1), help="Also train on, rounding, for so many epochs.")
 @click.option("--calibration", type=click.IntRange(1), help="Training windows that set the ranges.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which windows are drawn.")
 @click.option("--board", help="Refuse what this board cannot run.")
@@ -22,6 +23,7 @@ import click
 def quantize(
     run_folder: Path,
     precisions: tuple[str, ...],
+    qat_epochs: int | None,
     calibration: int | None,
     seed: int,
     board: str | None,
@@ -32,7 +34,7 @@ def quantize(
     as_json: bool,
 ) -> None:
     """Convert RUN's best model; calibration comes from its training records only."""
-    from ecgdeploy.cli.common import engines_of
+    from ecgdeploy.cli.common import engines_of, progress_bar
     from ecgdeploy.ecg.tasks import load_task
     from ecgdeploy.quantization import deployability
     from ecgdeploy.quantization import quantize as steps
@@ -50,12 +52,21 @@ def quantize(
         for precision in chosen:
             deployability.require(precision, board, engine, engines_of(facts))
     task = load_task(settings.task, data)
+    tuned = None
+    if qat_epochs:
+        from ecgdeploy.quantization import qat
+
+        with progress_bar() as bar:
+            tuned = qat.finetune(
+                trained, task, run_folder / "qat", epochs=qat_epochs, calibration=calibration or 512, report=bar
+            )
     made = steps.quantize(
         trained.model,
         output or run_folder / "tflite",
         chosen,
         task.calibration(calibration or settings.quantization.calibration, seed),
         None if no_test else task.test(),
+        qat_model=tuned.model if tuned else None,
         made_from={"run": trained.manifest["config_sha256"], "weights": trained.manifest["weights_sha256"]},
         report=lambda line: click.echo(line, err=True),
     )

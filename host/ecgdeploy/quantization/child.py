@@ -34,6 +34,9 @@ def to_bytes(model: Any, precision: str, windows: np.ndarray | None, per_channel
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
+    if precision in ("int8-qat", "mixed"):
+        # the ranges are in the graph's fake-quantization operators: nothing to observe
+        converter.inference_input_type = converter.inference_output_type = tf.int8
     if precision in ("int8", "int16x8"):
         calibration = np.asarray(windows)
 
@@ -79,6 +82,8 @@ def main(folder: Path) -> None:
 
     runtime.tensorflow(1)
     import keras
+
+    from ecgdeploy.quantization import fake  # noqa: F401 - registers the layers of a saved rounding model
 
     request = json.loads((folder / "request.json").read_text())
     model = batch_one(keras.saving.load_model(request["model"], compile=False))

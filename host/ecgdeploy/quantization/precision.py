@@ -17,6 +17,8 @@ from ecgdeploy.errors import ModelError, UsageError, unknown
 from ecgdeploy.provenance import sha256_bytes
 
 CONVERTIBLE = ("float32", "float16", "dynamic", "int8", "int16x8")
+#: made from a model of rounding layers (`qat.fake_quantized`), which carries its own ranges
+FROM_FAKE = ("int8-qat", "mixed")
 NEEDS_CALIBRATION = ("int8", "int16x8")
 #: largest difference of a probability between the Keras model and its float32 file that rounding explains
 FLOAT_TOLERANCE = 1e-4
@@ -86,8 +88,8 @@ def convert_all(
     note: dict[str, Any] = {}
     windows = None
     for precision in precisions:
-        if precision not in CONVERTIBLE:
-            raise unknown("precision", precision, CONVERTIBLE)
+        if precision not in (*CONVERTIBLE, *FROM_FAKE):
+            raise unknown("precision", precision, (*CONVERTIBLE, *FROM_FAKE))
         if precision in NEEDS_CALIBRATION and windows is None:
             windows, note = _calibration(calibration, precision)
     with tempfile.TemporaryDirectory(prefix="ecgdeploy-convert-") as scratch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ecgdeploy.provenance import sha256_file, versions, write_atomic, write_manifest
-from ecgdeploy.quantization.precision import Converted, convert_all
+from ecgdeploy.quantization.precision import Converted, convert, convert_all
 from ecgdeploy.quantization.runner import TfliteRunner
 from ecgdeploy.training import figures
 
@@ -49,6 +50,7 @@ def quantize(
     calibration: Any,
     test: Any = None,
     *,
+    qat_model: Path | None = None,
     made_from: dict[str, Any] | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Quantized:
@@ -60,6 +62,8 @@ def quantize(
         Training windows; no other view is accepted.
     test : TestView, optional
         Scores the files; nothing is chosen by it.
+    qat_model : Path, optional
+        Keras model trained on with rounding layers; becomes ``int8-qat.tflite`` beside the others.
     made_from : dict, optional
         Recorded in the manifest: where the model came from.
     report : callable
@@ -77,7 +81,19 @@ def quantize(
     if test is not None:
         for_scoring(test)
     report(f"converting to {', '.join(precisions)}")
-    converted: dict[str, Converted] = convert_all(model, precisions, calibration)
+    plain = [precision for precision in precisions if precision != "mixed"]
+    converted: dict[str, Converted] = convert_all(model, plain, calibration) if plain else {}
+    notes: dict[str, Any] = {}
+    if "mixed" in precisions:
+        from ecgdeploy.quantization.mixed import mixed
+
+        report("choosing the layers that stay in float")
+        with tempfile.TemporaryDirectory(prefix="ecgdeploy-mixed-") as scratch:
+            made = mixed(model, calibration, Path(scratch))
+        converted["mixed"] = made.file
+        notes["mixed"] = {"islands": made.islands, "costs": made.costs, "errors": made.errors}
+    if qat_model is not None:
+        converted["int8-qat"] = convert(qat_model, "int8-qat")
     for precision, file in converted.items():
         write_atomic(folder / f"{precision}.tflite", file.content)
     entries: dict[str, Any] = {}
@@ -85,7 +101,7 @@ def quantize(
     for precision, file in converted.items():
         entry: dict[str, Any] = {
             "bytes": len(file.content), "sha256": file.sha256, "calibration": file.calibration, "outputs": file.outputs
-        }
+        } | notes.get(precision, {})
         if test is not None:
             report(f"scoring {precision} on {len(test)} test windows")
             scores[precision] = TfliteRunner(file.content).run(test.inputs)

@@ -97,6 +97,7 @@ class RunConfig(_Part):
     patience: int = Field(0, ge=0, description="epochs without a better validation figure; 0: never stop early")
     mixed_precision: bool = False
     checkpoint_steps: int = Field(0, ge=0, description="also checkpoint inside an epoch, every so many steps")
+    starts_from: str | None = Field(None, description="hash of the weights that training starts from")
     model: ModelPart
     loss: LossPart = LossPart()  # type: ignore[call-arg]
     optimizer: OptimizerPart = OptimizerPart()  # type: ignore[call-arg]

@@ -19,12 +19,12 @@ def augment(x: np.ndarray, part: AugmentationPart, seed: int, epoch: int, step: 
     if not (part.gain or part.offset or part.shift or part.noise):
         return x
     rng = np.random.default_rng([seed, epoch, step, 1])
-    n, samples, _ = x.shape
+    n, samples = x.shape[:2]
     x = x * rng.uniform(1 - part.gain, 1 + part.gain, (n, 1, 1)).astype(np.float32)
     x = x + rng.normal(0, part.offset, (n, 1, 1)).astype(np.float32)
     if part.shift:
-        moves = rng.integers(-part.shift, part.shift + 1, n)
-        places = np.clip(np.arange(samples)[None] + moves[:, None], 0, samples - 1)
+        moves = rng.integers(-part.shift, part.shift + 1, size=(n, 1))
+        places = np.clip(np.arange(samples)[None] + moves, 0, samples - 1)
         x = np.take_along_axis(x, places[:, :, None], axis=1)
     if part.noise:
         x = x + rng.normal(0, part.noise, x.shape).astype(np.float32)

@@ -63,6 +63,7 @@ def train(
     data: Path | None = None,
     threads: int | None = None,
     report: Callable[[int, int, int, float], None] | None = None,
+    make_model: Callable[[], Any] | None = None,
 ) -> Run:
     """Train as `config` says; continue where the folder's checkpoint stands.
 
@@ -74,6 +75,8 @@ def train(
         TensorFlow's CPU threads.
     report : callable, optional
         Called after each step with (epoch, step, steps, loss).
+    make_model : callable, optional
+        Starts from this Keras model instead of a new one; ``config.starts_from`` should hold its hash.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def train(
     }
     # from here on training reads the memory-mapped shards; the task may drop its arrays
     del train_view
-    return _fit(config, folder, stored, validation, facts, threads, report)
+    return _fit(config, folder, stored, validation, facts, threads, report, make_model)
 
 
 def _claim(folder: Path, config: RunConfig) -> None:
@@ -135,6 +138,7 @@ def _fit(
     facts: dict[str, Any],
     threads: int | None,
     report: Callable[[int, int, int, float], None] | None,
+    make_model: Callable[[], Any] | None,
 ) -> Run:
     from ecgdeploy.training import runtime
 
@@ -152,7 +156,7 @@ def _fit(
     keras.utils.set_random_seed(config.seed)
     keras.mixed_precision.set_global_policy("mixed_float16" if config.mixed_precision else "float32")
     try:
-        trainer = loop.Trainer(lambda: _model(config, stored, validation), config, stored, strategy)
+        trainer = loop.Trainer(make_model or (lambda: _model(config, stored, validation)), config, stored, strategy)
     finally:
         keras.mixed_precision.set_global_policy("float32")
     board = tf.summary.create_file_writer(str(folder / "logs")) if chief else None
