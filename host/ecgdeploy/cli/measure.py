@@ -17,19 +17,20 @@ import click
 @click.option("--limit", type=click.IntRange(1), help="At most this many windows a record, spread evenly.")
 @click.option("--emulate", is_flag=True, help="Run on the board's emulated twin.")
 @click.option("--port", help="Serial device or pyserial URL of a real board.")
+@click.option("--project", type=click.Path(path_type=Path), help="Folder of the build that was flashed.")
 @click.option("--output", type=click.Path(path_type=Path), help="Run folder [default: runs/BOARD-MODEL-ENGINE].")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run in the same folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write the page here too [always in the run folder].")
 def measure(board: str, model: str, float_model: Path | None, engine: str | None, task: str, data: Path | None,
-            limit: int | None, emulate: bool, port: str | None, output: Path | None, resume: bool, as_json: bool,
-            html: Path | None) -> None:
+            limit: int | None, emulate: bool, port: str | None, project: Path | None, output: Path | None, resume: bool,
+            as_json: bool, html: Path | None) -> None:
     """Measure a model on a board over a whole test set."""
     from ecgdeploy.cli.progress import progress
     from ecgdeploy.measure.session import Choice, run
 
     choice = Choice(board=board, model=model, float_model=float_model, engine=engine, task=task, data=data,
-                    limit=limit, emulate=emulate, port=port, output=output, resume=resume)
+                    limit=limit, emulate=emulate, port=port, project=project, output=output, resume=resume)
     with progress() as report:
         outcome = run(choice, report)
     show(outcome.result, outcome.folder, as_json, html)

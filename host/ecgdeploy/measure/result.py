@@ -74,6 +74,7 @@ class MeasureResult:
     Attributes
     ----------
     provenance : model hash, board, engine, build id, data set, split, versions, flags.
+    memory : None where the board has an operating system; ``validity`` then says so.
     columns : name ("device", "host int8", "host float32") -> scores of that column, as the task's scoring gives them.
     validity : codes of what makes the measurement invalid, or weaker than it looks; empty when all is well.
     """
@@ -83,7 +84,7 @@ class MeasureResult:
     columns: dict[str, dict[str, Any]]
     bit_exact: BitExact
     latency: Latency
-    memory: Memory
+    memory: Memory | None
     link: LinkUse
     validity: tuple[str, ...] = ()
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -92,5 +93,6 @@ class MeasureResult:
     def as_dict(self) -> dict[str, Any]:
         """JSON form, ``schema`` first."""
         content = asdict(self)
-        content["memory"]["ram_total"] = self.memory.ram_total
+        if self.memory is not None:
+            content["memory"]["ram_total"] = self.memory.ram_total
         return {"schema": SCHEMA, **content}

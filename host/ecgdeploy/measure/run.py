@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecgdeploy.errors import DataError, DeviceError, UsageError
+from ecgdeploy.errors import DataError, DeviceError
 from ecgdeploy.measure.model import ModelFile
 from ecgdeploy.measure.references import Golden, LiteRt, golden
 from ecgdeploy.measure.result import BitExact, Latency, LinkUse, MeasureResult, Memory
@@ -264,13 +264,13 @@ def _compare(outputs: list[np.ndarray], reference: Golden) -> tuple[BitExact, st
     return BitExact(len(same), int(same.sum())), first
 
 
-def _memory(build: Build, stack: int) -> Memory:
+def _memory(build: Build, stack: int) -> Memory | None:
     from ecgdeploy.boards import load_board
 
     sizes = build.sizes
     board = load_board(build.manifest["board"])
     if sizes is None or board.memory is None:
-        raise UsageError(f"board {board.name} has no memory map to report", "measure a microcontroller's build")
+        return None
     return Memory(
         flash_total=sizes.flash, flash_limit=board.memory.flash.bytes, flash_sections=sizes.flash_by_section,
         flash_parts=sizes.flash_by_part, ram_static=sizes.ram, ram_parts=sizes.ram_by_part,

@@ -8,6 +8,7 @@ from typing import Any
 
 from ecgdeploy.errors import UsageError
 from ecgdeploy.measure.run import Progress, Request, measure
+from ecgdeploy.provenance import sha256_file
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Choice:
     limit: int | None = None
     emulate: bool = False
     port: str | None = None
+    project: Path | None = None
     output: Path | None = None
     resume: bool = False
 
@@ -41,7 +43,7 @@ def run(choice: Choice, progress: Progress) -> Outcome:
     from ecgdeploy.devices import open_device
     from ecgdeploy.devices.process import MACHINE
     from ecgdeploy.ecg.tasks import load_task
-    from ecgdeploy.projects import build
+    from ecgdeploy.projects import build, load_build
 
     if choice.emulate == (choice.port is not None):
         raise UsageError("measure needs one device", "give --emulate, or --port with a serial device or URL")
@@ -51,7 +53,15 @@ def run(choice: Choice, progress: Progress) -> Outcome:
         preset = zoo.preset(choice.model)
         model, float_model, name = preset.int8, preset.float32, choice.model
     progress("build", 0, 1)
-    firmware = build(model, choice.board, engine=choice.engine, emulate=choice.emulate)
+    if choice.project is None:
+        firmware = build(model, choice.board, engine=choice.engine, emulate=choice.emulate)
+    else:
+        firmware = load_build(choice.project)
+        if not model.is_file() or firmware.manifest["model"]["sha256"] != sha256_file(model):
+            raise UsageError(f"{firmware.folder} was not built from {model}", "give the --model that it runs")
+        if firmware.manifest["emulated"] != choice.emulate:
+            raise UsageError(f"{firmware.folder} was built for {'the twin' if choice.port else 'a real board'}",
+                             "give --emulate for a twin's build, --port for a board's")
     progress("build", 1, 1)
     progress("recordings", 0, 1)
     task = load_task(choice.task, data=choice.data)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ecgdeploy import __version__
 from ecgdeploy.boards import load_board
-from ecgdeploy.errors import BuildError
+from ecgdeploy.errors import BuildError, UsageError
 from ecgdeploy.projects.registry import kind_for
 from ecgdeploy.projects.sources import read_model
 from ecgdeploy.projects.store import KIND, file_hashes, intact, locked, manifest_of, write_project
@@ -108,6 +108,22 @@ def _build(request: Request, output: Path | None, render_only: bool) -> Build:
         manifest["complete"] = True
         write_manifest(folder, manifest)
     return Build(folder, image.elf, project.build_id, manifest, image.sizes, False)
+
+
+def load_build(folder: Path) -> Build:
+    """A finished build from its folder, e.g. the one that was flashed.
+
+    Raises
+    ------
+    UsageError
+        `folder` is not a project, or was never built to the end.
+    """
+    manifest = manifest_of(folder)
+    if manifest is None or not manifest.get("complete"):
+        raise UsageError(f"{folder} holds no finished build", f"ecgdeploy build --output {folder}")
+    elf = folder / manifest["image"]["path"] if "image" in manifest else None
+    sizes = Sizes(**manifest["sizes"]) if "sizes" in manifest else None
+    return Build(folder, elf, manifest["build_id"], manifest, sizes, True)
 
 
 def default_folder(request: Request, project: Project) -> Path:

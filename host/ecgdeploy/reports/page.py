@@ -29,7 +29,6 @@ def render_page(result: dict[str, Any]) -> str:
                               undefined=StrictUndefined)
     memory = result["memory"]
     device = next(iter(result["columns"].values()))
-    ram_parts = {**memory["ram_parts"], "stack high-water": memory["stack_high_water"]}
     strip = result["extra"].get("strip")
     return environment.get_template("page.html.j2").render(
         r=result, p=result["provenance"], exact=result["bit_exact"], latency=result["latency"],
@@ -38,6 +37,12 @@ def render_page(result: dict[str, Any]) -> str:
         confusion=plots.confusion_matrix(device["confusion"], result["classes"]) if "confusion" in device else "",
         facts=list(_flat(result["provenance"])),
         strip=plots.ecg_strip(strip) if strip else "",
-        flash=plots.parts(memory["flash_parts"], memory["flash_limit"], "flash"),
-        ram=plots.parts(ram_parts, memory["ram_limit"], "RAM"),
+        memory=_memory_bars(memory) if memory else "",
+    )
+
+
+def _memory_bars(memory: dict[str, Any]) -> str:
+    ram_parts = {**memory["ram_parts"], "stack high-water": memory["stack_high_water"]}
+    return plots.parts(memory["flash_parts"], memory["flash_limit"], "flash") + plots.parts(
+        ram_parts, memory["ram_limit"], "RAM"
     )

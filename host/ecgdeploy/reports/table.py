@@ -90,6 +90,9 @@ def _cost(result: dict[str, Any]) -> Table:
     unit = latency["unit"]
     for key in ("minimum", "median", "maximum"):
         table.add_row(f"{unit} per inference, {key}", thousands(latency[key]), "")
+    if memory is None:
+        table.add_row("flash and RAM", "not measured: the board has an operating system", "")
+        return table
     table.add_section()
     table.add_row("flash, bytes", thousands(memory["flash_total"]), thousands(memory["flash_limit"]), style="bold")
     for part, size in sorted(memory["flash_parts"].items(), key=lambda item: -item[1]):
