@@ -24,7 +24,7 @@ def augment(x: np.ndarray, part: AugmentationPart, seed: int, epoch: int, step: 
     x = x + rng.normal(0, part.offset, (n, 1, 1)).astype(np.float32)
     if part.shift:
         moves = rng.integers(-part.shift, part.shift + 1, size=(n, 1))
-        places = np.clip(np.arange(samples)[None] + moves, 0, samples - 1)
+        places: np.ndarray = np.clip(np.arange(samples)[None] + np.asarray(moves), 0, samples - 1)
         x = np.take_along_axis(x, places[:, :, None], axis=1)
     if part.noise:
         x = x + rng.normal(0, part.noise, x.shape).astype(np.float32)
