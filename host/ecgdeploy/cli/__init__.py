@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "build": ("build", "build", "Build the firmware of a model for a board, or for its emulated twin."),
     "train": ("train", "train", "Train a model from a preset or a TOML file; resumes."),
     "quantize": ("quantize", "quantize", "Make .tflite files of several precisions from a training run."),
+    "data": ("data", "data", "ECG data sets: list, fetch, check, show."),
     "zoo": ("zoo", "zoo", "List the trained presets, or show a model card."),
     "bench": ("bench", "bench", "Cost and correctness of models on the emulated Cortex-M4F."),
     "doctor": ("doctor", "doctor", "Check the tools: found, version, what for, how to install."),

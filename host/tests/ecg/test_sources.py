@@ -146,6 +146,12 @@ def test_cinc2021_reads_every_source_and_its_scored_codes_are_the_published_ones
     assert sum(len(codes) for codes in cinc2020.SCORED_2020.values()) == 27
 
 
+def test_byte_identical_records_count_as_one_person(real_data):
+    source = Cinc2020(real(real_data, "cinc2021"))
+    assert source.patient("E07509") == source.patient("E07510") == source.record("E07510").patient
+    assert len({source.patient(name) for name in source.names()}) == 129
+
+
 def test_flat_leads_of_real_records_are_found(real_data):
     record = Cinc2020(real(real_data, "cinc2021")).record("JS45542")
     assert [fault.lead for fault in record.faults() if fault.kind == "flat"] == ["V1", "V2", "V3", "V4", "V5", "V6"]

@@ -123,6 +123,20 @@ class Cinc2020:
         """Which of the sources a record comes from."""
         return self.paths[name][0]
 
+    def patient(self, name: str) -> str:
+        """Who a record is of, as far as can be told: records with equal sums and first values are one recording."""
+        return self._persons[name]
+
+    @cached_property
+    def _persons(self) -> dict[str, str]:
+        first: dict[tuple[object, ...], str] = {}
+        persons = {}
+        for name, (_, path) in self.paths.items():
+            header = read_header(path)
+            fingerprint = (header.samples, *((line.checksum, line.initial) for line in header.signals))
+            persons[name] = f"cinc2021-{first.setdefault(fingerprint, name)}"
+        return persons
+
     def statements(self, name: str) -> tuple[str, ...]:
         """SNOMED CT codes of a record, from its header alone."""
         return dx_codes(read_header(self.paths[name][1]))
@@ -144,7 +158,7 @@ class Cinc2020:
         if name not in self.paths:
             raise unknown("CinC 2020/2021 record", name, self.paths)
         subset, path = self.paths[name]
-        return read_dx_record(path, f"cinc2021-{name}", f"{NAME}: {SUBSETS[subset]}", LICENCE)
+        return read_dx_record(path, self.patient(name), f"{NAME}: {SUBSETS[subset]}", LICENCE)
 
 
 def read_dx_record(path: Path, patient: str, source: str, licence: str) -> Record:

@@ -218,7 +218,7 @@ def load_cinc2021_without(data: Path | str | None, held_out: str) -> RecordTask:
     rest = tuple(record for record in names if record not in set(test))
     if not test or not rest:
         raise DataError(f"{folder}: no record to hold out of {held_out}", "choose a source that is here")
-    patients = {record: f"cinc2021-{record}" for record in names}
+    patients = {record: reader.patient(record) for record in names}
     labels = np.zeros((len(rest), len(classes)), np.uint8)
     for row, record in enumerate(rest):
         labels[row, list(targets_of(statements[record]))] = 1
@@ -256,7 +256,9 @@ def _stratified(
     labels = np.zeros((len(names), len(classes)), np.uint8)
     for row, name in enumerate(names):
         labels[row, numbers[name]] = 1
-    patients = {name: f"{task}-{name}" for name in names}
+    patients = {
+        name: reader.patient(name) if isinstance(reader, cinc2020.Cinc2020) else f"{task}-{name}" for name in names
+    }
     part = _dealt(labels, names, patients, shares)
     percent = "/".join(f"{100 * share:.0f}" for share in shares)
     return RecordTask(

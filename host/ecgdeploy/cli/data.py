@@ -1,0 +1,60 @@
+"""``ecgdeploy data``: the ECG data sets: which there are, fetching, checking and looking at them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def data() -> None:
+    """ECG data sets: list, fetch, check, show."""
+
+
+@data.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def list_(as_json: bool) -> None:
+    """List the data sets, and where they are on this machine."""
+    from dataclasses import asdict
+
+    from ecgdeploy.ecg.datasets import DATASETS, here
+    from ecgdeploy.ecg.locate import data_roots
+
+    places = {key: here(entry) for key, entry in DATASETS.items()}
+    if as_json:
+        rows = [asdict(entry) | {"here": str(places[key]) if places[key] else None} for key, entry in DATASETS.items()]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for key, entry in DATASETS.items():
+        place = str(places[key]) if places[key] else "not here" + ("" if entry.physionet else " (not on PhysioNet)")
+        click.echo(f"{key:<11} {entry.records:>8,} records  {entry.signals}")
+        click.echo(f"{'':<11} {entry.title} {entry.version}, {entry.licence}, doi:{entry.doi}: {place}")
+    click.echo(f"looked in: {', '.join(map(str, data_roots()))}")
+
+
+@data.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def check(folder: Path, as_json: bool) -> None:
+    """Verify the data sets in FOLDER: sums, headers, every record, counts. Exit code 2 when one is damaged."""
+    from ecgdeploy.cli.progress import progress
+    from ecgdeploy.ecg.checks import check_folder
+    from ecgdeploy.errors import DataError
+
+    with progress() as report:
+        found = check_folder(folder, report)
+    if as_json:
+        click.echo(json.dumps([entry.to_dict() for entry in found], indent=2))
+    for entry in () if as_json else found:
+        counts = "".join(f", {value:,} {name}" for name, value in entry.counts.items())
+        verdict = f"FAULTS: {len(entry.faults)}" if entry.faults else "no fault"
+        click.echo(f"{entry.key}: {entry.records:,} of {entry.published:,} records{counts}: {verdict}")
+        for fault in entry.faults:
+            click.echo(f"  FAULT {fault.file}: {fault.text.removeprefix(Path(fault.file).name + ': ')}")
+        for oddity in entry.oddities:
+            click.echo(f"  known: {oddity.text}{': ' if oddity.items else ''}{'; '.join(oddity.items)}")
+    faults = sum(len(entry.faults) for entry in found)
+    if faults:
+        raise DataError(f"{folder}: {faults} fault{'s' if faults > 1 else ''}", "copy the named files again")
