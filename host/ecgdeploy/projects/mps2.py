@@ -20,8 +20,17 @@ PREFIX = "arm-none-eabi-"
 FOLDERS = ("include", "link", "app", "port/mps2")
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion")
 # -O2 and builtins: -Os costs the kernels 1.2-7 times their speed, -O3 and -fno-builtin make them slower
+# no contraction to fused multiply-add, which would give other last bits than the reference on a computer;
 # unified assembler syntax: GCC's default for inline assembly on Armv6-M is the old one
-OPTIMIZE = ("-O2", "-g", "-ffunction-sections", "-fdata-sections", "-fno-common", "-masm-syntax-unified")
+OPTIMIZE = (
+    "-O2",
+    "-g",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-common",
+    "-ffp-contract=off",
+    "-masm-syntax-unified",
+)
 LINK_FLAGS = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments")
 
 

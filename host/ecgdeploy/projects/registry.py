@@ -64,6 +64,11 @@ KINDS: dict[tuple[str, str], ProjectKind] = {
         "ecgdeploy.projects.mps2:build",
         ("cmake", "ninja", "arm-none-eabi-gcc"),
     ),
+    ("linux", "static"): ProjectKind(
+        "ecgdeploy.projects.linux:render",
+        "ecgdeploy.projects.linux:build",
+        ("cmake", "ninja", "aarch64-linux-gnu-gcc"),
+    ),
 }
 
 

@@ -152,17 +152,34 @@ def measure(
             if section.name in _NOT_STORED:
                 continue
             flash_sections[section.name] = section.size
+    return _sizes(link_map, flash_sections, ram_sections, stack, part_of)
+
+
+def measure_process(link_map: LinkMap, part_of: Callable[[Piece], str]) -> Sizes:
+    """Add up the map of a program for an operating system: what its file holds, and what of it is writable.
+
+    The stack and the C library are the system's; `Sizes.flash` is what is loaded from the file.
+    """
+    stored = {section.name: section.size for section in link_map.sections if section.name not in _NOT_STORED}
+    writable = {section.name: section.size for section in link_map.sections if section.name in _WRITABLE}
+    return _sizes(link_map, stored, writable, 0, part_of)
+
+
+def _sizes(
+    link_map: LinkMap, flash: dict[str, int], ram: dict[str, int], stack: int, part_of: Callable[[Piece], str]
+) -> Sizes:
     return Sizes(
-        sum(flash_sections.values()),
-        sum(ram_sections.values()),
+        sum(flash.values()),
+        sum(ram.values()),
         stack,
-        _grouped(link_map.pieces, flash_sections, section_of),
-        _grouped(link_map.pieces, ram_sections, section_of),
-        _grouped(link_map.pieces, flash_sections, part_of),
-        _grouped(link_map.pieces, ram_sections, part_of),
+        _grouped(link_map.pieces, flash, section_of),
+        _grouped(link_map.pieces, ram, section_of),
+        _grouped(link_map.pieces, flash, part_of),
+        _grouped(link_map.pieces, ram, part_of),
     )
 
 
+_WRITABLE = frozenset({".data", ".bss", ".data.rel.ro", ".got", ".got.plt", ".dynamic", ".init_array", ".fini_array"})
 _NOT_STORED = frozenset({".bss", ".noinit"})  # ld gives them a load address, but they are NOLOAD
 
 

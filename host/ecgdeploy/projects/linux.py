@@ -1,0 +1,90 @@
+"""A Linux board with engine ``static``: a CMake project for one small executable, the same for board and emulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ecgdeploy.projects.mps2 import part_of
+from ecgdeploy.projects.registry import Image
+from ecgdeploy.projects.sources import firmware_files, render_template
+from ecgdeploy.projects.types import Project, Request
+from ecgdeploy.provenance import sha256_bytes, sha256_json
+from ecgdeploy.toolchains import cmake, linkmap, tools
+
+PREFIX = "aarch64-linux-gnu-"
+SYSROOT = "/usr/aarch64-linux-gnu"  # where Debian's cross C library is, for qemu-user
+FOLDERS = ("include", "link", "app", "port/host")
+NOT_COMPILED = ("firmware/port/host/library.c",)  # the firmware as a library of the tests
+# contraction to fused multiply-add would give other last bits than the microcontroller
+COMPILE_FLAGS = (
+    "-O2", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections", "-fno-common",
+    "-Wall", "-Wextra", "-Werror", "-Wconversion",
+)  # fmt: skip
+LINK_FLAGS = ("-Wl,--gc-sections", "-Wl,--strip-all", "-Wl,--build-id=none")
+
+
+def render(request: Request) -> Project:
+    """The project: generated engine, firmware, port ``host``.
+
+    Raises
+    ------
+    BuildError
+        The cross compiler is missing.
+    """
+    from ecgdeploy.codegen import generate
+
+    board = request.board
+    engine = generate(request.model.graph, "portable")
+    files = firmware_files(FOLDERS, engine.kernel_sources)
+    files |= {f"generated/{name}": text.encode() for name, text in engine.files.items()}
+    compile_flags = (*board.core.compile_flags, *COMPILE_FLAGS)
+    definitions = [f'ECGD_BOARD="{board.name}"']
+    compiler = tools.compiler_identity(f"{PREFIX}gcc")
+    identity = {
+        "files": {name: sha256_bytes(data) for name, data in files.items()},
+        "compiler": compiler,
+        "flags": [*compile_flags, *LINK_FLAGS],
+        "definitions": definitions,
+        "model": request.model.sha256,
+    }
+    build_id = sha256_json(identity)[:16]
+    command = [board.twin.emulator, "-cpu", board.twin.cpu, "-L", SYSROOT]
+    values: dict[str, Any] = {
+        "title": f"{request.model.name} on {board.title}, engine {request.engine}",
+        "sources": [name for name in sorted(files) if name.endswith(".c") and name not in NOT_COMPILED],
+        "include_dirs": sorted({str(Path(name).parent) for name in files if name.endswith(".h")}),
+        "definitions": [*definitions, f'ECGD_BUILD_ID="{build_id}"'],
+        "compile_flags": compile_flags,
+        "link_flags": LINK_FLAGS,
+        "prefix": PREFIX,
+        "board": board,
+        "core": board.core,
+        "model_name": request.model.name,
+        "model_sha256": request.model.sha256,
+        "engine": request.engine,
+        "build_id": build_id,
+        "run_command": " ".join([*command, "build/firmware"]),
+    }
+    for name in ("CMakeLists.txt", "toolchain.cmake", "README.md"):
+        files[name] = render_template(f"cmake_linux/{name}.j2", **values)
+    facts = {
+        "compiler": compiler,
+        "flags": identity["flags"],
+        "emulator": command,
+        "engine": {"target": "portable", "ram_bytes": int(engine.plan.ram_bytes)},
+    }
+    return Project(files, build_id, facts)
+
+
+def build(request: Request, project: Project, folder: Path) -> Image:  # noqa: ARG001
+    """Compile and link.
+
+    Raises
+    ------
+    BuildError
+        A tool is missing or the compile failed.
+    """
+    out = cmake.build(folder)
+    link_map = linkmap.parse_map((out / "firmware.map").read_text(errors="replace"))
+    return Image(out / "firmware", linkmap.measure_process(link_map, part_of))
