@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,21 +17,20 @@ import click
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the recordings [default: $ECGDEPLOY_DATA].")
 @click.option("--limit", type=click.IntRange(1), help="At most this many windows a record, spread evenly.")
 @click.option("--emulate", is_flag=True, help="Run on the board's emulated twin.")
+@click.option("--transport", type=click.Choice(["semihosting", "uart"]), default="semihosting", show_default=True,
+              help="With --emulate: what carries the link's bytes; uart is slow.")
 @click.option("--port", help="Serial device or pyserial URL of a real board.")
 @click.option("--project", type=click.Path(path_type=Path), help="Folder of the build that was flashed.")
 @click.option("--output", type=click.Path(path_type=Path), help="Run folder [default: runs/BOARD-MODEL-ENGINE].")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run in the same folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write the page here too [always in the run folder].")
-def measure(board: str, model: str, float_model: Path | None, engine: str | None, task: str, data: Path | None,
-            limit: int | None, emulate: bool, port: str | None, project: Path | None, output: Path | None, resume: bool,
-            as_json: bool, html: Path | None) -> None:
+def measure(transport: str, as_json: bool, html: Path | None, **chosen: Any) -> None:
     """Measure a model on a board over a whole test set."""
     from ecgdeploy.cli.progress import progress
     from ecgdeploy.measure.session import Choice, run
 
-    choice = Choice(board=board, model=model, float_model=float_model, engine=engine, task=task, data=data,
-                    limit=limit, emulate=emulate, port=port, project=project, output=output, resume=resume)
+    choice = Choice(uart=transport == "uart", **chosen)
     with progress() as report:
         outcome = run(choice, report)
     show(outcome.result, outcome.folder, as_json, html)

@@ -23,6 +23,7 @@ class Choice:
     data: Path | None = None
     limit: int | None = None
     emulate: bool = False
+    uart: bool = False
     port: str | None = None
     project: Path | None = None
     output: Path | None = None
@@ -77,6 +78,7 @@ def run(choice: Choice, progress: Progress) -> Outcome:
         open_device=lambda: open_device(
             elf=None if choice.port else firmware.elf,
             port=choice.port,
+            uart=choice.uart,
             expect_model=firmware.manifest["model"]["sha256"],
             machine=firmware.manifest["facts"].get("machine", MACHINE),
         ),
