@@ -10,7 +10,7 @@ import numpy as np
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.packing import PackedConv, pack_conv, pack_depthwise
 from ecgdeploy.codegen.plan import Plan
-from ecgdeploy.codegen.schedule import outputs_of
+from ecgdeploy.codegen.schedule import is_flexible, outputs_of
 from ecgdeploy.graph import Graph
 
 _TYPES = {
@@ -103,24 +103,8 @@ class Emitter:
             self.source.functions.append(self.input_function(stage, work))
             return
         body = self.calls(stage)
-        quantum = self.plan.quanta.get(stage.index, 1)
-        reads = []
-        for i, read in enumerate(stage.reads):
-            window = self.plan.trace.windows[read.value]
-            value = self.network.values[read.value]
-            if read.whole:
-                reads.append(f"s.filled_{read.value} < {window.lead + value.time}")
-                continue
-            need = f"s.filled_{read.value} < s.at_{stage.index}_{i} + (n - 1) * {read.stride} + {read.reach}"
-            if read.clipped:  # the last windows end with the value, not with their taps
-                producer = next(p for p in self.network.stages if p.writes == read.value)
-                need = f"(s.left_{producer.index} != 0 && {need})"
-            reads.append(need)
-        total = outputs_of(self.network, stage)
         lines = [f"/* {self.describe(stage)} */", f"static int stage_{stage.index}(void)", "{"]
-        lines.append(f"    const int n = least(s.left_{stage.index}, {quantum});")
-        lines.append(f"    if (n == 0 || {' || '.join(reads)}) {{")
-        lines += ["        return 0;", "    }"]
+        lines += ["    " + line for line in self.readiness(stage)]
         lines += ["    " + line for line in body]
         lines.append(f"    s.left_{stage.index} = (position_t)(s.left_{stage.index} - n);")
         for i, read in enumerate(stage.reads):
@@ -133,14 +117,36 @@ class Emitter:
                 lines.append(f"        s.at_{stage.index}_{i} = FINISHED;")
                 lines.append("    }")
         if stage.writes >= 0:
-            lines += ["    " + line for line in self.written(stage, "n", total)]
+            lines += ["    " + line for line in self.written(stage, "n")]
         lines += ["    return 1;", "}"]
         self.source.functions.append("\n".join(lines) + "\n")
 
-    def written(self, stage: ir.Stage, count: str, total: int) -> list[str]:
-        """Account for `count` positions written; after the last one come the zeros of the axis's end."""
+    def readiness(self, stage: ir.Stage) -> list[str]:
+        """Statements that set n, the positions to make now, or return."""
+        most = f"least(s.left_{stage.index}, {self.plan.quanta.get(stage.index, 1)})"
+        flexible = is_flexible(stage)
+        lines, missing = [f"{'' if flexible else 'const '}int n = {most};"], ["n == 0"]
+        for i, read in enumerate(stage.reads):
+            window = self.plan.trace.windows[read.value]
+            filled, at = f"s.filled_{read.value}", f"s.at_{stage.index}_{i}"
+            producer = next(p for p in self.network.stages if p.writes == read.value)
+            if read.whole:
+                missing.append(f"{filled} < {window.lead + self.network.values[read.value].time}")
+            elif flexible:
+                spare = read.stride - read.reach
+                free = f"{filled} - {at}" + (f" {'+' if spare > 0 else '-'} {abs(spare)}" if spare else "")
+                limit = f"n = least(n, {f'({free}) / {read.stride}' if read.stride > 1 else free});"
+                # the last windows end with the value, not with their taps
+                lines += [f"if (s.left_{producer.index} != 0) {{", f"    {limit}", "}"] if read.clipped else [limit]
+                missing[0] = "n <= 0"
+            else:
+                missing.append(f"{filled} - {at} < (n - 1) * {read.stride} + {read.reach}")
+        return [*lines, f"if ({' || '.join(missing)}) {{", "    return 0;", "}"]
+
+    def written(self, stage: ir.Stage, count: str) -> list[str]:
+        """Account for `count` positions written."""
         v = stage.writes
-        window, channels = self.plan.trace.windows[v], self.network.values[v].channels
+        window = self.plan.trace.windows[v]
         lines = []
         if isinstance(stage.work, ir.Mean):
             lines.append(f"if (s.left_{stage.index} == 0) {{")
@@ -152,12 +158,6 @@ class Emitter:
             lines.append("}")
             return lines
         lines.append(f"s.filled_{v} = (position_t)(s.filled_{v} + {count});")
-        if window.trail:
-            lines.append(f"if (s.left_{stage.index} == 0) {{")
-            lines.append(f"    zero({self.address(v)} + s.filled_{v} * {channels}, {window.trail * channels});")
-            lines.append(f"    s.filled_{v} = (position_t)(s.filled_{v} + {window.trail});")
-            lines.append("}")
-        del total
         return lines
 
     def room(self, stage: ir.Stage) -> str:
@@ -176,8 +176,7 @@ class Emitter:
             readers = [
                 f"s.at_{s.index}_{i}" for s in self.network.stages for i, r in enumerate(s.reads) if r.value == v
             ]
-            trail = f" + (n == s.left_{stage.index} ? {window.trail} : 0)" if window.trail else ""
-            lines.append(f"    if (s.filled_{v} + n{trail} > {window.capacity}) {{")
+            lines.append(f"    if (s.filled_{v} + n > {window.capacity}) {{")
             drop = f"s.filled_{v}"
             for reader in readers:
                 drop = f"least({drop}, {reader})"
@@ -196,7 +195,7 @@ class Emitter:
         """Function that takes bytes of an input: a block at a time is widened into the value."""
         v = stage.writes
         value = self.network.values[v]
-        written = "\n        ".join(self.written(stage, "n", value.time))
+        written = "\n        ".join(self.written(stage, "n"))
         return f"""/* {self.describe(stage)} */
 static size_t input_{work.number}(const int8_t *data, size_t bytes)
 {{

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.schedule import Trace, outputs_of, simulate
@@ -27,6 +27,7 @@ class Buffer:
     first: int
     last: int
     positions: int = 0
+    turn: tuple[int, int] = (-1, -1)  # stages between which it is in use, where it is empty between turns
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def _stream_quanta(network: ir.Network) -> tuple[dict[int, int], int]:
             quanta[stage.index] = time
         elif stage.reads:
             source = producer[stage.reads[0].value]
-            quanta[stage.index] = min(time, max(1, quanta.get(source.index, CONV_BLOCK) // stage.reads[0].stride))
+            rate = -(-quanta.get(source.index, CONV_BLOCK) // stage.reads[0].stride)
+            quanta[stage.index] = min(time, max(1, rate))
     return quanta, input_quantum
 
 
@@ -94,20 +96,23 @@ def _layer_quanta(network: ir.Network) -> tuple[dict[int, int], int]:
 
 def _planned(network: ir.Network, schedule: str, quanta: dict[int, int], input_quantum: int) -> Plan:
     trace = simulate(network, quanta, input_quantum)
-    wanted: list[tuple[str, int, str, int, int, int, int]] = []
+    wanted: list[Buffer] = []
     for value in network.values:
         window = trace.windows[value.index]
         size = _rounded(window.capacity * value.channels * element_bytes(value))
-        wanted.append(("window", value.index, value.name, size, window.first, window.last, window.capacity))
+        turn = (-1, -1) if window.persistent else _turn(network, value.index)
+        wanted.append(
+            Buffer("window", value.index, value.name, size, 0, window.first, window.last, window.capacity, turn)
+        )
     for stage in network.stages:
         first, last = trace.stage_span[stage.index]
         if isinstance(stage.work, ir.Mean):
             channels = network.values[stage.writes].elements
-            wanted.append(("sums", stage.index, f"sums of stage {stage.index}", 4 * channels, first, last, 0))
+            wanted.append(Buffer("sums", stage.index, f"sums of stage {stage.index}", 4 * channels, 0, first, last))
         if isinstance(stage.work, ir.Output):
             value = network.values[stage.reads[0].value]
             size = _rounded(value.elements * (1 if value.dtype == "int8" else element_bytes(value)))
-            wanted.append(("output", stage.index, f"output {stage.work.number}", size, first, 1 << 30, 0))
+            wanted.append(Buffer("output", stage.index, f"output {stage.work.number}", size, 0, first, 1 << 30))
     buffers = _place(wanted)
     end = max(b.offset + b.bytes for b in buffers)
     return Plan(schedule, quanta, input_quantum, trace, tuple(buffers), max(end, _read_end(network, buffers)))
@@ -134,15 +139,28 @@ def _read_end(network: ir.Network, buffers: list[Buffer]) -> int:
     return end
 
 
-def _place(wanted: list[tuple[str, int, str, int, int, int, int]]) -> list[Buffer]:
-    """Largest first, each at the lowest offset free of buffers that live at the same time."""
+def _turn(network: ir.Network, value: int) -> tuple[int, int]:
+    """Stages between which a value is in use within one turn of all stages."""
+    users = [s.index for s in network.stages if s.writes == value or any(r.value == value for r in s.reads)]
+    return min(users), max(users)
+
+
+def _rivals(a: Buffer, b: Buffer) -> bool:
+    """Whether two buffers are ever in use at the same time."""
+    if a.last < b.first or b.last < a.first:
+        return False
+    transient = a.turn[0] >= 0 and b.turn[0] >= 0
+    return not (transient and (a.turn[1] < b.turn[0] or b.turn[1] < a.turn[0]))
+
+
+def _place(wanted: list[Buffer]) -> list[Buffer]:
+    """Largest first, each at the lowest offset free of buffers that are in use at the same time."""
     placed: list[Buffer] = []
-    for role, owner, name, size, first, last, positions in sorted(wanted, key=lambda w: (-w[3], w[0], w[1])):
-        rivals = sorted((b for b in placed if b.first <= last and first <= b.last), key=lambda b: b.offset)
+    for buffer in sorted(wanted, key=lambda b: (-b.bytes, b.role, b.owner)):
         offset = 0
-        for rival in rivals:
-            if offset + size <= rival.offset:
+        for rival in sorted((b for b in placed if _rivals(b, buffer)), key=lambda b: b.offset):
+            if offset + buffer.bytes <= rival.offset:
                 break
             offset = max(offset, rival.offset + rival.bytes)
-        placed.append(Buffer(role, owner, name, size, offset, first, last, positions))
+        placed.append(replace(buffer, offset=offset))
     return placed

@@ -29,6 +29,8 @@ class _Axis:
     trail: int
     filled: int = 0
     complete: bool = False
+    padded: bool = False
+    persistent: bool = False
     readers: list[_Reader] = field(default_factory=list)
     capacity: int = 0
     first_event: int = -1
@@ -39,7 +41,8 @@ class _Axis:
 class Window:
     """Storage of one value: `capacity` positions, of which `lead` and `trail` are padding of the whole axis.
 
-    `first` and `last` are the events between which it is in use.
+    `first` and `last` are the events between which it is in use; one that is not `persistent` is empty whenever the
+    stages have all had their turn.
     """
 
     value: int
@@ -48,6 +51,7 @@ class Window:
     trail: int
     first: int
     last: int
+    persistent: bool
 
 
 @dataclass(frozen=True)
@@ -73,12 +77,17 @@ def outputs_of(network: ir.Network, stage: ir.Stage) -> int:
     return network.values[stage.writes].time if stage.writes >= 0 else 1
 
 
+def is_flexible(stage: ir.Stage) -> bool:
+    """Whether a stage takes any number of positions at the same cost each."""
+    return not isinstance(stage.work, (ir.Conv, ir.Pad, ir.Output)) and not any(r.whole for r in stage.reads)
+
+
 def simulate(network: ir.Network, quanta: Mapping[int, int], input_quantum: int) -> Trace:
     """Play one inference.
 
     Parameters
     ----------
-    quanta : stage index -> positions per call
+    quanta : stage index -> positions per call; convolutions wait for them, other stages take what is there up to them
     input_quantum : positions of an input taken before the stages are looked at
     """
     return _Simulation(network, quanta, input_quantum).run()
@@ -114,12 +123,15 @@ class _Simulation:
                     self.write(stage, n, self.left[stage.index] == 0)
                     self.touch(stage)
                     self.sweep()
-        while self.sweep():
-            pass
+        while True:
+            while self.sweep():
+                pass
+            if not self.pad_ends():
+                break
         stuck = [s for s in self.network.stages if self.left[s.index]]
         assert not stuck, f"schedule cannot proceed: {stuck[0]}"
         windows = {
-            i: Window(i, max(a.capacity, 1), a.lead, a.trail, a.first_event, a.last_event)
+            i: Window(i, max(a.capacity, 1), a.lead, a.trail, a.first_event, a.last_event, a.persistent)
             for i, a in enumerate(self.axes)
         }
         return Trace(windows, self.fires, self.event, self.span)
@@ -129,26 +141,44 @@ class _Simulation:
         for stage in self.network.stages:
             if isinstance(stage.work, ir.Input) or not self.left[stage.index]:
                 continue
-            n = min(self.quanta.get(stage.index, 1), self.left[stage.index])
-            if self.ready(stage, n):
+            most = min(self.quanta.get(stage.index, 1), self.left[stage.index])
+            n = min(most, self.available(stage, most))
+            if n == most or (n > 0 and is_flexible(stage)):
                 self.event += 1
                 self.fire(stage, n)
                 fired = True
+        for axis in self.axes:
+            if axis.first_event >= 0 and self.kept(axis) < axis.filled:
+                axis.persistent = True
         return fired
 
-    def ready(self, stage: ir.Stage, n: int) -> bool:
+    def pad_ends(self) -> bool:
+        """Once nothing else moves, append the zeros after the values that are complete."""
+        padded = False
+        for axis in self.axes:
+            if axis.complete and axis.trail and not axis.padded:
+                dropped = self.kept(axis)
+                axis.filled += axis.trail
+                axis.capacity = max(axis.capacity, axis.filled - dropped)
+                axis.padded = padded = True
+        return padded
+
+    @staticmethod
+    def kept(axis: _Axis) -> int:
+        """First position that a reader still needs."""
+        starts = [r.at for r in axis.readers if not r.done]
+        return max(0, min(min(starts, default=axis.filled), axis.filled))
+
+    def available(self, stage: ir.Stage, most: int) -> int:
+        """Outputs that the inputs allow."""
+        n = most
         for reader in self.readers[stage.index]:
             axis, read = self.axes[reader.read.value], reader.read
             if read.whole:
-                if not axis.complete:
-                    return False
-                continue
-            need = reader.at + (n - 1) * read.stride + read.reach
-            if read.clipped:
-                need = min(need, axis.lead + axis.time)
-            if need > axis.filled:
-                return False
-        return True
+                n = n if axis.complete else 0
+            elif not (read.clipped and axis.complete):
+                n = min(n, (axis.filled - reader.at - read.reach + read.stride) // read.stride)
+        return n
 
     def fire(self, stage: ir.Stage, n: int) -> None:
         self.fires[stage.index] += 1
@@ -169,9 +199,8 @@ class _Simulation:
 
     def write(self, stage: ir.Stage, n: int, last: bool) -> None:
         axis = self.axes[stage.writes]
-        starts = [r.at for r in axis.readers if not r.done]
-        dropped = max(0, min(min(starts, default=axis.filled), axis.filled))
-        axis.filled += n + (axis.trail if last else 0)
+        dropped = self.kept(axis)
+        axis.filled += n
         axis.complete = last
         axis.capacity = max(axis.capacity, axis.filled - dropped)
         if axis.first_event < 0:

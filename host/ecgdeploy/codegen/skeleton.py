@@ -43,7 +43,7 @@ def _head(e: Emitter) -> str:
         f" *\n * Model SHA-256 {e.graph.sha256}\n * Kernels: {e.target}; schedule: {e.plan.schedule}; "
         f"arena: {e.plan.arena_bytes} bytes\n *\n"
         + "".join(f" * {line}\n" for line in lines)
-        + " */\n#include <string.h>\n\n"
+        + " */\n#include <stdbool.h>\n#include <string.h>\n\n"
         '#include "ecgd_engine.h"\n#include "ecgd_kernels.h"\n' + (f"\n{definitions}\n" if definitions else "")
     )
 
@@ -82,6 +82,7 @@ def _state(e: Emitter) -> str:
     lines += [f"    position_t filled_{v.index};" for v in e.network.values]
     lines += [f"    position_t at_{s.index}_{i};" for s in e.network.stages for i in range(len(s.reads))]
     lines += [f"    position_t left_{s.index};" for s in e.network.stages]
+    lines += [f"    bool padded_{i};" for i, w in e.plan.trace.windows.items() if w.trail]
     lines += ["    uint32_t partial; /* elements of an input block that has not arrived in full */", "} s;"]
     return "\n".join(lines) + "\n"
 
@@ -110,6 +111,26 @@ static int sweep(void);
     if "slide(" not in "".join(e.source.functions):
         text = text.replace(text[text.index("/* Move") : text.index("static int sweep")], "")
     return text + ("\n" + _POOL_EDGES if "pool" in e.needs_edges else "")
+
+
+def _ends(e: Emitter) -> tuple[str, str]:
+    """(loop of finish, function that appends the padding after complete values)."""
+    padded = [s for s in e.network.stages if s.writes >= 0 and e.plan.trace.windows[s.writes].trail]
+    if not padded:
+        return "    while (sweep() != 0) {\n    }", ""
+    text = "/* Append the zeros after values that are complete, once nothing else moves. */\nstatic int pad_ends(void)\n{\n"
+    text += "    int padded = 0;\n"
+    for stage in padded:
+        v = stage.writes
+        trail, channels = e.plan.trace.windows[v].trail, e.network.values[v].channels
+        text += f"    if (s.left_{stage.index} == 0 && !s.padded_{v}) {{\n"
+        text += f"        zero(room_{v}({trail}), {trail * channels});\n"
+        text += f"        s.filled_{v} = (position_t)(s.filled_{v} + {trail});\n"
+        text += f"        s.padded_{v} = true;\n        padded = 1;\n    }}\n"
+    return (
+        "    do {\n        while (sweep() != 0) {\n        }\n    } while (pad_ends() != 0);",
+        text + "    return padded;\n}\n\n",
+    )
 
 
 def _contract(e: Emitter) -> str:
@@ -144,6 +165,7 @@ def _contract(e: Emitter) -> str:
         f"        {'} else ' if k else ''}if (s.left_{s.index} != 0) {{\n            taken = input_{s.work.number}(next, bytes);"
         for k, s in enumerate(inputs)
     )
+    drain, pad_ends = _ends(e)
     digest = ", ".join(f"0x{graph.sha256[i : i + 2]}" for i in range(0, 64, 2))
     short = " || ".join(f"s.left_{s.index} != 0" for s in inputs)
     outputs = "".join(f"    case {k}:\n        return OUTPUT_{k};\n" for k in range(len(graph.outputs)))
@@ -167,7 +189,7 @@ static int sweep(void)
 {sweep}    return fired;
 }}
 
-static const ecgd_engine_info_t engine_info = {{
+{pad_ends}static const ecgd_engine_info_t engine_info = {{
     .name = "static",
     .model_sha256 = {{{digest}}},
     .inputs = {len(graph.inputs)},
@@ -230,8 +252,7 @@ ecgd_engine_status_t ecgd_engine_finish(void)
     if ({short}) {{
         return ECGD_ENGINE_INPUT_SHORT;
     }}
-    while (sweep() != 0) {{
-    }}
+{drain}
     return ECGD_ENGINE_OK;
 }}
 
