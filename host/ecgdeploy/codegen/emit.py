@@ -123,7 +123,11 @@ class Emitter:
 
     def readiness(self, stage: ir.Stage) -> list[str]:
         """Statements that set n, the positions to make now, or return."""
-        most = f"least(s.left_{stage.index}, {self.plan.quanta.get(stage.index, 1)})"
+        quantum, first = self.plan.quanta.get(stage.index, 1), self.plan.firsts.get(stage.index)
+        limit = str(quantum)
+        if first is not None and first != quantum:  # a shorter first block lets windows and blocks meet
+            limit = f"s.left_{stage.index} == {outputs_of(self.network, stage)} ? {first} : {quantum}"
+        most = f"least(s.left_{stage.index}, {limit})"
         flexible = is_flexible(stage)
         lines, missing = [f"{'' if flexible else 'const '}int n = {most};"], ["n == 0"]
         for i, read in enumerate(stage.reads):
@@ -150,11 +154,7 @@ class Emitter:
         lines = []
         if isinstance(stage.work, ir.Mean):
             lines.append(f"if (s.left_{stage.index} == 0) {{")
-            if window.trail:
-                lines.append(
-                    f"    zero({self.address(v)} + {(window.lead + 1) * channels}, {window.trail * channels});"
-                )
-            lines.append(f"    s.filled_{v} = {window.lead + 1 + window.trail};")
+            lines.append(f"    s.filled_{v} = {window.lead + 1};")
             lines.append("}")
             return lines
         lines.append(f"s.filled_{v} = (position_t)(s.filled_{v} + {count});")

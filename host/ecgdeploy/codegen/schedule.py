@@ -79,23 +79,29 @@ def outputs_of(network: ir.Network, stage: ir.Stage) -> int:
 
 def is_flexible(stage: ir.Stage) -> bool:
     """Whether a stage takes any number of positions at the same cost each."""
-    return not isinstance(stage.work, (ir.Conv, ir.Pad, ir.Output)) and not any(r.whole for r in stage.reads)
+    fixed = isinstance(stage.work, (ir.Conv, ir.Depthwise, ir.Pad, ir.Output))
+    return not fixed and not any(r.whole for r in stage.reads)
 
 
-def simulate(network: ir.Network, quanta: Mapping[int, int], input_quantum: int) -> Trace:
+def simulate(
+    network: ir.Network, quanta: Mapping[int, int], input_quantum: int, firsts: Mapping[int, int] | None = None
+) -> Trace:
     """Play one inference.
 
     Parameters
     ----------
     quanta : stage index -> positions per call; convolutions wait for them, other stages take what is there up to them
     input_quantum : positions of an input taken before the stages are looked at
+    firsts : stage index -> positions of its first call, where that is another number
     """
-    return _Simulation(network, quanta, input_quantum).run()
+    return _Simulation(network, quanta, input_quantum, firsts or {}).run()
 
 
 class _Simulation:
-    def __init__(self, network: ir.Network, quanta: Mapping[int, int], input_quantum: int) -> None:
-        self.network, self.quanta, self.input_quantum = network, quanta, input_quantum
+    def __init__(
+        self, network: ir.Network, quanta: Mapping[int, int], input_quantum: int, firsts: Mapping[int, int]
+    ) -> None:
+        self.network, self.quanta, self.input_quantum, self.firsts = network, quanta, input_quantum, firsts
         self.event = 0
         self.axes = []
         for value in network.values:
@@ -142,6 +148,8 @@ class _Simulation:
             if isinstance(stage.work, ir.Input) or not self.left[stage.index]:
                 continue
             most = min(self.quanta.get(stage.index, 1), self.left[stage.index])
+            if not self.fires[stage.index]:
+                most = min(most, self.firsts.get(stage.index, most))
             n = min(most, self.available(stage, most))
             if n == most or (n > 0 and is_flexible(stage)):
                 self.event += 1
