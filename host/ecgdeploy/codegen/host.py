@@ -19,7 +19,9 @@ from ecgdeploy.provenance import sha256_bytes, write_atomic
 from ecgdeploy.resources import assets
 
 FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-fPIC", "-shared")
-SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+# quick to compile, and every overflow ends the process: for tests
+CHECKED = ("-std=c11", "-O1", "-fno-inline", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-fPIC", "-shared",
+           "-fsanitize=undefined", "-fno-sanitize-recover=all")  # fmt: skip
 
 
 def cache_folder() -> Path:
@@ -88,11 +90,11 @@ class HostEngine:
         As `generate` and `compile_host`.
     """
 
-    def __init__(self, graph: Graph, engine: GeneratedEngine | None = None) -> None:
+    def __init__(self, graph: Graph, engine: GeneratedEngine | None = None, flags: Sequence[str] = FLAGS) -> None:
         self.graph = graph
         self.engine = engine or generate(graph, "portable")
         # every instance has its own copy of the library's state
-        source = compile_host(self.engine)
+        source = compile_host(self.engine, flags)
         self._copy = tempfile.NamedTemporaryFile(prefix="ecgd_", suffix=".so")
         self._copy.write(source.read_bytes())
         self._copy.flush()

@@ -98,7 +98,9 @@ def _improved(network: ir.Network, plan: Plan) -> Plan:
     """Shift the phase of convolutions (their first block) where windows and blocks then meet with less left over."""
     best, best_score = plan, _score(network, plan)
     tunable = [
-        s for s in network.stages if isinstance(s.work, ir.Conv) and network.values[s.writes].time > plan.quanta[s.index]
+        s
+        for s in network.stages
+        if isinstance(s.work, ir.Conv) and network.values[s.writes].time > plan.quanta[s.index]
     ]
     for stage in [*tunable, *reversed(tunable)]:  # a later choice may undo the use of an earlier one
         for first in range(1, plan.quanta[stage.index] + 1):

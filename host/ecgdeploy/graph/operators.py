@@ -31,6 +31,8 @@ SUPPORTED: dict[str, Support] = {
     "SUB": Support(("int8",), "stream", "broadcast as ADD"),
     "MUL": Support(("int8",), "stream", "broadcast as ADD"),
     "MEAN": Support(("int8",), "stream", "over time"),
+    "SUM": Support(("int8",), "stream", "over time"),
+    "QUANTIZE": Support(("int8",), "stream", "int8 to int8"),
     "RELU": Support(("int8",), "stream"),
     "RELU6": Support(("int8",), "stream"),
     "LOGISTIC": Support(("int8",), "stream"),
