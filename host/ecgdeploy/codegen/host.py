@@ -19,9 +19,7 @@ from ecgdeploy.provenance import sha256_bytes, write_atomic
 from ecgdeploy.resources import assets
 
 FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-fPIC", "-shared")
-# quick to compile, and every overflow ends the process: for tests
-CHECKED = ("-std=c11", "-O1", "-fno-inline", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-fPIC", "-shared",
-           "-fsanitize=undefined", "-fno-sanitize-recover=all")  # fmt: skip
+QUICK = (*(f for f in FLAGS if f != "-O2"), "-O0")  # for tests of many networks
 
 
 def cache_folder() -> Path:

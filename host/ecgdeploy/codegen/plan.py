@@ -94,14 +94,25 @@ def estimate(network: ir.Network, plan: Plan) -> float:
     return total
 
 
+MOST_TUNED = 12
+
+
+def _worth_tuning(network: ir.Network, plan: Plan) -> list[ir.Stage]:
+    """Convolutions over time that read or write the largest windows, in the order of the network."""
+    size = {b.owner: b.bytes for b in plan.buffers if b.role == "window"}
+    weight = {
+        s.index: max(size[s.writes], size[s.reads[0].value])
+        for s in network.stages
+        if isinstance(s.work, ir.Conv) and network.values[s.writes].time > plan.quanta[s.index]
+    }
+    heaviest = sorted(weight, key=lambda i: (-weight[i], i))[:MOST_TUNED]
+    return [network.stages[i] for i in sorted(heaviest) if weight[i] * 50 > plan.arena_bytes]
+
+
 def _improved(network: ir.Network, plan: Plan) -> Plan:
     """Shift the phase of convolutions (their first block) where windows and blocks then meet with less left over."""
     best, best_score = plan, _score(network, plan)
-    tunable = [
-        s
-        for s in network.stages
-        if isinstance(s.work, ir.Conv) and network.values[s.writes].time > plan.quanta[s.index]
-    ]
+    tunable = _worth_tuning(network, plan)
     for stage in [*tunable, *reversed(tunable)]:  # a later choice may undo the use of an earlier one
         for first in range(1, plan.quanta[stage.index] + 1):
             trial = _planned(network, "stream", plan.quanta, plan.input_quantum, {**best.firsts, stage.index: first})

@@ -117,6 +117,7 @@ class _Simulation:
                 axis.readers.append(reader)
                 self.readers[stage.index].append(reader)
         self.fires = {s.index: 0 for s in network.stages}
+        self.active = [s for s in network.stages if not isinstance(s.work, ir.Input)]
         self.span: dict[int, tuple[int, int]] = {}
 
     def run(self) -> Trace:
@@ -144,9 +145,8 @@ class _Simulation:
 
     def sweep(self) -> bool:
         fired = False
-        for stage in self.network.stages:
-            if isinstance(stage.work, ir.Input) or not self.left[stage.index]:
-                continue
+        self.active = [s for s in self.active if self.left[s.index]]
+        for stage in self.active:
             most = min(self.quanta.get(stage.index, 1), self.left[stage.index])
             if not self.fires[stage.index]:
                 most = min(most, self.firsts.get(stage.index, most))
@@ -155,9 +155,11 @@ class _Simulation:
                 self.event += 1
                 self.fire(stage, n)
                 fired = True
-        for axis in self.axes:
-            if axis.first_event >= 0 and self.kept(axis) < axis.filled:
-                axis.persistent = True
+        for stage in self.active:
+            for reader in self.readers[stage.index]:
+                axis = self.axes[reader.read.value]
+                if not axis.persistent and axis.first_event >= 0 and self.kept(axis) < axis.filled:
+                    axis.persistent = True
         return fired
 
     def pad_ends(self) -> bool:

@@ -169,9 +169,11 @@ def function(b, draw):
     if kind == "HARD_SWISH":
         scale = _scale(draw, -1.8, -0.3)
     y = b.tensor(shape, "int8", scale, zero)
-    options = {"SOFTMAX": ("SoftmaxOptions", {"beta": float(draw.choice([1.0, 1.0, 0.5]))}),
-               "LEAKY_RELU": ("LeakyReluOptions", {"alpha": float(np.float32(draw.uniform(0, 0.6)))})}.get(kind)  # fmt: skip
-    b.operator(kind, [x], [y], options)
+    options = {
+        "SOFTMAX": ("SoftmaxOptions", {"beta": float(draw.choice([1.0, 1.0, 0.5]))}),
+        "LEAKY_RELU": ("LeakyReluOptions", {"alpha": float(np.float32(draw.uniform(0, 0.6)))}),
+    }
+    b.operator(kind, [x], [y], options.get(kind))
     return y
 
 
