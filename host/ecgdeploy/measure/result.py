@@ -15,18 +15,22 @@ class Latency:
     """Cost of one inference over all windows.
 
     ``unit`` is "instructions" on an emulated board (QEMU -icount: exact, repeatable, no time) and "cycles" or
-    "nanoseconds" on a real one.
+    "nanoseconds" on a real one. A time taken in emulation says nothing about the board: it is left out (None), and
+    ``reason`` says why.
     """
 
     unit: str
-    minimum: int
-    median: int
-    maximum: int
+    minimum: int | None
+    median: int | None
+    maximum: int | None
     count: int
+    reason: str = ""
 
     @classmethod
-    def of(cls, ticks: np.ndarray, unit: str) -> Latency:
+    def of(cls, ticks: np.ndarray, unit: str, emulated: bool = False) -> Latency:
         """Summarize the ticks of every inference, int array [n]."""
+        if emulated and unit == "nanoseconds":
+            return cls(unit, None, None, None, len(ticks), "emulated: this computer's time is not the board's")
         return cls(unit, int(ticks.min()), int(np.median(ticks)), int(ticks.max()), len(ticks))
 
 

@@ -234,7 +234,7 @@ def _result(request: Request, model: ModelFile, test: TestView, answers: _Answer
         classes=classes,
         columns=scored,
         bit_exact=exact,
-        latency=Latency.of(answers.ticks, answers.unit),
+        latency=Latency.of(answers.ticks, answers.unit, request.build.manifest["emulated"]),
         memory=_memory(request.build, answers.stack),
         link=link,
         validity=tuple(validity),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecgdeploy.errors import UsageError
 from ecgdeploy.measure.run import Progress, Request, measure
 from ecgdeploy.provenance import sha256_file
+
+if TYPE_CHECKING:
+    from ecgdeploy.projects import Build
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,6 @@ def run(choice: Choice, progress: Progress) -> Outcome:
     """Build if needed, stream, score. Raises EcgDeployError; what was measured stays in the run folder."""
     from ecgdeploy import zoo
     from ecgdeploy.devices import open_device
-    from ecgdeploy.devices.process import MACHINE
     from ecgdeploy.ecg.tasks import load_task
     from ecgdeploy.projects import build, load_build
 
@@ -75,15 +77,19 @@ def run(choice: Choice, progress: Progress) -> Outcome:
         name=name,
         test=test,
         build=firmware,
-        open_device=lambda: open_device(
-            elf=None if choice.port else firmware.elf,
-            port=choice.port,
-            uart=choice.uart,
-            expect_model=firmware.manifest["model"]["sha256"],
-            machine=firmware.manifest["facts"].get("machine", MACHINE),
-        ),
+        open_device=lambda: open_device(**_line(choice, firmware), expect_model=firmware.manifest["model"]["sha256"]),
         folder=folder,
         resume=choice.resume,
         record_of=getattr(getattr(task, "reader", None), "record", None),
     )
     return Outcome(folder, measure(request, progress).as_dict())
+
+
+def _line(choice: Choice, firmware: Build) -> dict[str, Any]:
+    """How the device is reached: a port, QEMU's machine, or (a Linux board's program) QEMU's user-mode emulation."""
+    facts = firmware.manifest["facts"]
+    if choice.port:
+        return {"port": choice.port}
+    if "emulator" in facts:
+        return {"process": [*facts["emulator"], str(firmware.elf)]}
+    return {"elf": firmware.elf, "uart": choice.uart} | {key: facts[key] for key in ("machine",) if key in facts}

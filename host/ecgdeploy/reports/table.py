@@ -88,8 +88,11 @@ def _cost(result: dict[str, Any]) -> Table:
     table.add_column("", justify="right")
     table.add_column("of", justify="right")
     unit = latency["unit"]
-    for key in ("minimum", "median", "maximum"):
-        table.add_row(f"{unit} per inference, {key}", thousands(latency[key]), "")
+    if latency["reason"]:
+        table.add_row(f"{unit} per inference", latency["reason"], "")
+    else:
+        for key in ("minimum", "median", "maximum"):
+            table.add_row(f"{unit} per inference, {key}", thousands(latency[key]), "")
     if memory is None:
         table.add_row("flash and RAM", "not measured: the board has an operating system", "")
         return table
