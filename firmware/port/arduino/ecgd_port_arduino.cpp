@@ -1,0 +1,213 @@
+/* ecgd_port.h for Arduino boards under ArduinoCore-mbed (nRF52840, STM32H747, RP2040): USB serial, DWT cycle counter,
+ * RTX's main thread. Thin: what can be wrong without a board is in ecgd_cycles.c and ecgd_usb_write.c. C++14, since the
+ * core's own sources do not compile as C++17; no header of an inference library is included here. */
+#include <Arduino.h>
+#include <mbed.h>
+#include <rtos.h>
+
+#include "ecgd_app.h"
+#include "ecgd_cycles.h"
+#include "ecgd_port.h"
+#include "ecgd_port_arduino.h"
+#include "ecgd_protocol.h"
+#include "ecgd_usb_write.h"
+
+#ifndef ECGD_BOARD
+#define ECGD_BOARD "arduino"
+#endif
+
+namespace {
+
+constexpr uint32_t kBaud = 115200;         /* USB has none; 1200 would start the bootloader */
+constexpr uint32_t kWindowBytes = 256;     /* the core's receive ring */
+constexpr uint32_t kReplyMs = 200;
+constexpr uint32_t kKeepaliveMs = 2000;
+constexpr uint32_t kKeepaliveStack = 2048;
+constexpr uint32_t kStackGuardBytes = 16;  /* RTX keeps its overrun mark at the stack's lowest word */
+
+#if defined(__ARM_ARCH_7M__) || defined(__ARM_ARCH_7EM__) || defined(__ARM_ARCH_8M_MAIN__)
+#define ECGD_HAS_DWT 1
+volatile uint32_t &demcr = *reinterpret_cast<volatile uint32_t *>(0xE000EDFCu);
+volatile uint32_t &dwt_ctrl = *reinterpret_cast<volatile uint32_t *>(0xE0001000u);
+volatile uint32_t &dwt_cyccnt = *reinterpret_cast<volatile uint32_t *>(0xE0001004u);
+volatile uint32_t &dwt_lar = *reinterpret_cast<volatile uint32_t *>(0xE0001FB0u);
+constexpr uint32_t kTraceEnable = 1u << 24;
+constexpr uint32_t kCountEnable = 1u;
+constexpr uint32_t kUnlock = 0xC5ACCE55u; /* Cortex-M7 locks the unit */
+
+uint32_t read_cycles()
+{
+    return dwt_cyccnt;
+}
+#else
+#define ECGD_HAS_DWT 0
+#endif
+
+ecgd_cycles_t cycles;
+ecgd_port_info_t info;
+uint32_t lost_bytes;
+
+/* the application's keep-alive while it computes: a thread above the main one, since USB cannot be used from an
+ * interrupt */
+uint64_t keepalive_stack[kKeepaliveStack / sizeof(uint64_t)];
+rtos::Thread keepalive_thread(osPriorityAboveNormal, sizeof keepalive_stack,
+                              reinterpret_cast<unsigned char *>(keepalive_stack), "ecgd");
+rtos::Mutex busy_lock;
+volatile bool busy;
+
+void keepalive_loop()
+{
+    for (;;) {
+        rtos::ThisThread::sleep_for(std::chrono::milliseconds(kKeepaliveMs));
+        busy_lock.lock();
+        if (busy) {
+            ecgd_app_keepalive();
+        }
+        busy_lock.unlock();
+    }
+}
+
+uint32_t read_microseconds()
+{
+    return micros();
+}
+
+uint32_t read_milliseconds()
+{
+    return millis();
+}
+
+bool usb_connected()
+{
+    return SerialUSB.connected();
+}
+
+size_t usb_take(const uint8_t *bytes, size_t count)
+{
+    uint32_t taken = 0;
+    SerialUSB.send_nb(const_cast<uint8_t *>(bytes), count, &taken, true);
+    return taken;
+}
+
+void usb_pause()
+{
+    delay(1);
+}
+
+const ecgd_usb_t usb = {usb_connected, usb_take, read_milliseconds, usb_pause};
+
+uint8_t reset_cause()
+{
+#if DEVICE_RESET_REASON
+    switch (hal_reset_reason_get()) {
+    case RESET_REASON_SOFTWARE:
+        return ECGD_RESET_SOFTWARE;
+    case RESET_REASON_WATCHDOG:
+        return ECGD_RESET_WATCHDOG;
+    case RESET_REASON_LOCKUP:
+        return ECGD_RESET_FAULT;
+    default:
+        break;
+    }
+#endif
+    return ECGD_RESET_POWER_ON;
+}
+
+}  // namespace
+
+extern "C" {
+
+extern uint8_t __data_start__[] __attribute__((weak));
+extern uint8_t __data_end__[] __attribute__((weak));
+extern uint8_t __bss_start__[] __attribute__((weak));
+extern uint8_t __bss_end__[] __attribute__((weak));
+
+void ecgd_port_arduino_begin(void)
+{
+    SerialUSB.begin(kBaud);
+    info.board = ECGD_BOARD;
+    info.window_bytes = kWindowBytes;
+    info.reply_ms = kReplyMs;
+    info.keepalive_ms = kKeepaliveMs;
+    info.static_ram = static_cast<uint32_t>((__data_end__ - __data_start__) + (__bss_end__ - __bss_start__));
+    info.reset_cause = reset_cause();
+    info.clock.numerator = 1;
+    info.clock.denominator = 1;
+#if ECGD_HAS_DWT
+    demcr = demcr | kTraceEnable;
+    dwt_lar = kUnlock;
+    dwt_cyccnt = 0;
+    dwt_ctrl = dwt_ctrl | kCountEnable;
+    info.clock.unit = ECGD_UNIT_CYCLES;
+    info.clock.running = ecgd_cycles_agree(read_cycles, read_microseconds, SystemCoreClock);
+#else
+    info.clock.unit = ECGD_UNIT_NANOSECONDS;
+    info.clock.numerator = 1000;
+    info.clock.running = true;
+#endif
+    keepalive_thread.start(keepalive_loop);
+}
+
+const ecgd_port_info_t *ecgd_port_info(void)
+{
+    return &info;
+}
+
+size_t ecgd_port_read(uint8_t *into, size_t room)
+{
+    size_t count = 0;
+    while (count < room && SerialUSB.available() > 0) {
+        into[count++] = static_cast<uint8_t>(SerialUSB.read());
+    }
+    if (count == 0) {
+        delay(1); /* lets the USB thread run */
+    }
+    return count;
+}
+
+void ecgd_port_write(const uint8_t *bytes, size_t count)
+{
+    lost_bytes += static_cast<uint32_t>(count - ecgd_usb_write(&usb, bytes, count));
+}
+
+uint64_t ecgd_port_ticks(void)
+{
+    core_util_critical_section_enter();
+#if ECGD_HAS_DWT
+    const uint64_t ticks = ecgd_cycles_extend(&cycles, read_cycles());
+#else
+    const uint64_t ticks = ecgd_cycles_extend(&cycles, read_microseconds());
+#endif
+    core_util_critical_section_exit();
+    return ticks;
+}
+
+/* Of the thread that calls first: Arduino's main thread, in which setup() and loop() run. */
+void ecgd_port_stack(uint8_t **lowest, uint8_t **top)
+{
+    const mbed_rtos_storage_thread_t *thread = reinterpret_cast<mbed_rtos_storage_thread_t *>(osThreadGetId());
+    if (thread == nullptr || thread->stack_mem == nullptr) {
+        *lowest = nullptr;
+        *top = nullptr;
+        return;
+    }
+    uint8_t *memory = static_cast<uint8_t *>(thread->stack_mem);
+    *lowest = memory + kStackGuardBytes;
+    *top = memory + thread->stack_size;
+}
+
+/* The lock makes a call with false wait for a keep-alive that is under way. */
+void ecgd_port_busy(bool now_busy)
+{
+    busy_lock.lock();
+    busy = now_busy;
+    busy_lock.unlock();
+}
+
+void ecgd_port_reset(void)
+{
+    delay(10); /* the acknowledgement goes out first */
+    NVIC_SystemReset();
+}
+
+}  // extern "C"
