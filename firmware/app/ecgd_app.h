@@ -2,6 +2,13 @@
 #ifndef ECGD_APP_H
 #define ECGD_APP_H
 
+/* a project whose build system takes no definitions (Arduino) states them in a header */
+#if defined(__has_include)
+#if __has_include("ecgd_build.h")
+#include "ecgd_build.h"
+#endif
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif

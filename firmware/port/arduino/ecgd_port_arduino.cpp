@@ -2,6 +2,7 @@
  * RTX's main thread. Thin: what can be wrong without a board is in ecgd_cycles.c and ecgd_usb_write.c. C++14, since the
  * core's own sources do not compile as C++17; no header of an inference library is included here. */
 #include <Arduino.h>
+#include <USB/PluggableUSBSerial.h>
 #include <mbed.h>
 #include <rtos.h>
 
@@ -18,7 +19,6 @@
 
 namespace {
 
-constexpr uint32_t kBaud = 115200;         /* USB has none; 1200 would start the bootloader */
 constexpr uint32_t kWindowBytes = 256;     /* the core's receive ring */
 constexpr uint32_t kReplyMs = 200;
 constexpr uint32_t kKeepaliveMs = 2000;
@@ -79,13 +79,13 @@ uint32_t read_milliseconds()
 
 bool usb_connected()
 {
-    return SerialUSB.connected();
+    return _SerialUSB.connected();
 }
 
 size_t usb_take(const uint8_t *bytes, size_t count)
 {
     uint32_t taken = 0;
-    SerialUSB.send_nb(const_cast<uint8_t *>(bytes), count, &taken, true);
+    _SerialUSB.send_nb(const_cast<uint8_t *>(bytes), count, &taken, true);
     return taken;
 }
 
@@ -122,9 +122,9 @@ extern uint8_t __data_end__[] __attribute__((weak));
 extern uint8_t __bss_start__[] __attribute__((weak));
 extern uint8_t __bss_end__[] __attribute__((weak));
 
+/* The core's main() has already begun the USB serial port. */
 void ecgd_port_arduino_begin(void)
 {
-    SerialUSB.begin(kBaud);
     info.board = ECGD_BOARD;
     info.window_bytes = kWindowBytes;
     info.reply_ms = kReplyMs;
@@ -156,8 +156,8 @@ const ecgd_port_info_t *ecgd_port_info(void)
 size_t ecgd_port_read(uint8_t *into, size_t room)
 {
     size_t count = 0;
-    while (count < room && SerialUSB.available() > 0) {
-        into[count++] = static_cast<uint8_t>(SerialUSB.read());
+    while (count < room && _SerialUSB.available() > 0) {
+        into[count++] = static_cast<uint8_t>(_SerialUSB.read());
     }
     if (count == 0) {
         delay(1); /* lets the USB thread run */

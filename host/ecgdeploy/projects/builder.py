@@ -18,7 +18,6 @@ from ecgdeploy.projects.store import KIND, file_hashes, intact, locked, manifest
 from ecgdeploy.projects.types import Build, Project, Request
 from ecgdeploy.provenance import sha256_file, write_manifest
 from ecgdeploy.toolchains.linkmap import Sizes
-from ecgdeploy.toolchains.tools import require
 
 DEFAULT_MODEL = "beat-cnn"
 
@@ -81,7 +80,7 @@ def build_request(request: Request, output: Path | None = None, render_only: boo
 def _build(request: Request, output: Path | None, render_only: bool) -> Build:
     kind = kind_for(request)
     if not render_only:
-        require(*kind.tools)
+        kind.check_tools(request)
     render, compile_ = kind.load()
     project = render(request)
     folder = (output or default_folder(request, project)).resolve()

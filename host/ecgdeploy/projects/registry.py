@@ -17,6 +17,7 @@ from pathlib import Path
 from ecgdeploy.errors import UsageError
 from ecgdeploy.projects.types import Project, Request
 from ecgdeploy.toolchains.linkmap import Sizes
+from ecgdeploy.toolchains.tools import require
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,20 @@ class ProjectKind:
         ``module:function``.
     tools : tuple of str
         Programs that must be there before anything is rendered to be built.
+    check : str
+        ``module:function``, called with the request at the same time; for what is not a program. Empty for none.
     """
 
     render: str
     build: str
     tools: tuple[str, ...] = ()
+    check: str = ""
+
+    def check_tools(self, request: Request) -> None:
+        """Raise BuildError when something that the build needs is missing."""
+        require(*self.tools)
+        if self.check:
+            _function(self.check)(request)
 
     def load(self) -> tuple[Callable[[Request], Project], Callable[[Request, Project, Path], Image]]:
         """The two functions."""
@@ -58,6 +68,16 @@ KINDS: dict[tuple[str, str], ProjectKind] = {
         "ecgdeploy.projects.mps2:render",
         "ecgdeploy.projects.mps2:build",
         ("cmake", "ninja", "arm-none-eabi-gcc"),
+    ),
+    ("arduino_mbed", "static"): ProjectKind(
+        "ecgdeploy.projects.arduino:render_static",
+        "ecgdeploy.projects.arduino:build",
+        check="ecgdeploy.toolchains.platformio:check_ready",
+    ),
+    ("arduino_mbed", "tflm"): ProjectKind(
+        "ecgdeploy.projects.arduino:render_tflm",
+        "ecgdeploy.projects.arduino:build",
+        check="ecgdeploy.toolchains.platformio:check_ready",
     ),
     ("mps2", "tflm"): ProjectKind(
         "ecgdeploy.projects.tflm:render_emulated",

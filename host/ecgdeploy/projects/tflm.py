@@ -20,7 +20,7 @@ from ecgdeploy.projects.types import Model, Project, Request
 if TYPE_CHECKING:
     from ecgdeploy.projects.tflm_estimate import Arena
 
-WRAPPER = "engine/tflm/ecgd_engine_tflm.cc"
+WRAPPER = "engine/tflm/ecgd_engine_tflm.cpp"
 # what TFLM's own build compiles its archive with, as far as its headers look at it
 DEFINITIONS = ("TF_LITE_STATIC_MEMORY", "TF_LITE_DISABLE_X86_NEON", "TF_LITE_STRIP_ERROR_STRINGS", "NDEBUG")
 CXX_ONLY = ("-fno-rtti", "-fno-exceptions", "-fno-threadsafe-statics", "-fno-use-cxa-atexit")

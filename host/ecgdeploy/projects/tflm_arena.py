@@ -21,7 +21,7 @@ ARENA_BYTES = 3 << 20
 SECONDS = 120
 TOOLS = ("arm-none-eabi-g++", "qemu-system-arm")
 CXX_FLAGS = ("-std=gnu++17", "-fno-rtti", "-fno-exceptions", "-fno-threadsafe-statics")
-PROBE = "engine/tflm/ecgd_arena_probe.cc"
+PROBE = "engine/tflm/ecgd_arena_probe.cpp"
 
 
 def can_measure(core: Core) -> bool:
@@ -92,7 +92,7 @@ def _run(core: Core, library: TflmLibrary, files: dict[str, bytes], definitions:
             ]
             config.write_text("\n".join(changed) + "\n")
         elf = folder / "probe.elf"
-        _compile(core, library, folder, [*(path for path in files if path.endswith((".c", ".cc")))], definitions, elf)
+        _compile(core, library, folder, [*(path for path in files if path.endswith((".c", ".cpp")))], definitions, elf)
         command = ["qemu-system-arm", "-M", MACHINES[core.cpu], "-display", "none", "-monitor", "none",
                    "-serial", "null",
                    "-semihosting-config", "enable=on,target=native", "-kernel", str(elf)]  # fmt: skip
@@ -120,7 +120,7 @@ def _compile(
     objects = []
     for name in sources:
         target = folder / (name.replace("/", "_") + ".o")
-        cxx = name.endswith(".cc")
+        cxx = name.endswith(".cpp")
         words = ["arm-none-eabi-g++" if cxx else "arm-none-eabi-gcc", *common, *(CXX_FLAGS if cxx else ())]
         _tool([*words, "-c", str(folder / name), "-o", str(target)])
         objects.append(str(target))

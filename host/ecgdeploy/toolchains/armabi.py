@@ -12,6 +12,7 @@ from pathlib import Path
 _SECTION_TYPE = 0x70000003  # SHT_ARM_ATTRIBUTES
 _TAG_CPU_RAW_NAME = 4
 _TAG_CPU_NAME = 5
+_TAG_FP_ARCH = 10
 _TAG_VFP_ARGS = 28
 _TEXT_TAGS = {_TAG_CPU_RAW_NAME, _TAG_CPU_NAME, 32, 65, 67}
 
@@ -26,10 +27,13 @@ class ArmAbi:
         Core as the compiler named it; empty where it named none.
     hard_float_arguments : bool
         Floats are passed in floating-point registers.
+    fpu : bool
+        Compiled to use a floating-point unit; false where floats are computed in software.
     """
 
     cpu: str
     hard_float_arguments: bool
+    fpu: bool = False
 
 
 def archive_abi(path: Path) -> ArmAbi | None:
@@ -74,7 +78,7 @@ def _attributes(section: bytes) -> ArmAbi | None:
     if start < 0 or start + 11 > len(section) or section[start + 6] != 1:
         return None
     at, end = start + 11, start + 6 + struct.unpack_from("<I", section, start + 7)[0]
-    cpu, hard = "", False
+    cpu, hard, fpu = "", False, False
     while at < min(end, len(section)):
         tag, at = _uleb(section, at)
         if tag in _TEXT_TAGS:
@@ -88,7 +92,9 @@ def _attributes(section: bytes) -> ArmAbi | None:
             value, at = _uleb(section, at)
             if tag == _TAG_VFP_ARGS:
                 hard = value == 1
-    return ArmAbi(cpu, hard)
+            if tag == _TAG_FP_ARCH:
+                fpu = value > 0
+    return ArmAbi(cpu, hard, fpu)
 
 
 def _uleb(data: bytes, at: int) -> tuple[int, int]:

@@ -1,0 +1,8 @@
+/* Identity of this firmware: rendered by ecgdeploy. */
+#ifndef ECGD_BUILD_H
+#define ECGD_BUILD_H
+
+#define ECGD_BOARD "portenta_h7_m7"
+#define ECGD_BUILD_ID "6eb51d3f0cb2a7ca"
+
+#endif
