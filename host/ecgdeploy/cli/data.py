@@ -58,3 +58,28 @@ def check(folder: Path, as_json: bool) -> None:
     faults = sum(len(entry.faults) for entry in found)
     if faults:
         raise DataError(f"{folder}: {faults} fault{'s' if faults > 1 else ''}", "copy the named files again")
+
+
+@data.command()
+@click.argument("name")
+@click.option("--to", type=click.Path(path_type=Path), help="Folder; by default where ecgdeploy looks for data.")
+@click.option("--only", multiple=True, help="Only files that match, such as '100.*'. May be given again.")
+@click.option("--base-url", help="A mirror's address of this data set, instead of PhysioNet's.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def fetch(name: str, to: Path | None, only: tuple[str, ...], base_url: str | None, as_json: bool) -> None:
+    """Download data set NAME, or continue; every file is verified against its published SHA-256 sum."""
+    from ecgdeploy.cli.progress import transfer_progress
+    from ecgdeploy.ecg import fetch as fetching
+    from ecgdeploy.ecg.datasets import dataset
+    from ecgdeploy.ecg.locate import data_roots
+
+    entry = dataset(name)
+    folder = to or data_roots()[0] / entry.folder
+    with transfer_progress() as report:
+        done = fetching.fetch(entry, folder, only=only, base_url=base_url, progress=report)
+    if as_json:
+        facts = {"folder": str(done.folder), "received": len(done.received), "kept": len(done.kept)}
+        click.echo(json.dumps(facts, indent=2))
+        return
+    click.echo(f"{entry.key}: {len(done.received)} files received, {len(done.kept)} were there; every sum is right")
+    click.echo(f"in {done.folder}")

@@ -19,6 +19,12 @@ def real_data() -> Path:
     return Path(given)
 
 
+@pytest.fixture(autouse=True)
+def no_downloads(monkeypatch):
+    """Tests use the network only where they say so."""
+    monkeypatch.setenv("ECGDEPLOY_OFFLINE", "1")
+
+
 def real(root: Path, name: str) -> Path:
     """One of the real data sets, or skip."""
     if not (root / name).is_dir():

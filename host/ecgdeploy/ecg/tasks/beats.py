@@ -8,6 +8,7 @@ division exact.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +28,7 @@ from ecgdeploy.ecg.views import CalibrationView, TestView, TrainView, Validation
 from ecgdeploy.errors import DataError
 from ecgdeploy.provenance import sha256_bytes, sha256_file, sha256_json
 
+_LOG = logging.getLogger(__name__)
 CLASSES = ("N", "S", "V")
 LENGTH = 256
 SCALE_MV = 0.5
@@ -182,10 +184,14 @@ def mitbih_split() -> Split:
 def load_mitbih(data: Path | str | None = None) -> BeatTask:
     """``mitbih-beats``: the real database, or the synthetic task when it can be had from nowhere."""
     folder = locate.find(mitbih.FOLDER, "[12][0-3][0-9].hea", data)
-    if folder is None:
-        return load_synthetic()
     split = mitbih_split()
     needed = (*split.train, *split.validation, *split.test)
+    cached = locate.cache_folder() / mitbih.FOLDER
+    begun = folder == cached and not all((cached / f"{name}.dat").is_file() for name in needed)
+    if data is None and (folder is None or begun):
+        folder = _downloaded() or (cached if begun else None)
+    if folder is None:
+        return load_synthetic()
     absent = [name for name in needed if not (folder / f"{name}.hea").is_file()]
     if absent:
         raise DataError(
@@ -200,6 +206,21 @@ def load_mitbih(data: Path | str | None = None) -> BeatTask:
         synthetic=False,
         data_sha256=_headers_hash(folder, needed),
     )
+
+
+def _downloaded() -> Path | None:
+    """The database in the cache, fetched now (94 MB); None where PhysioNet cannot be reached."""
+    from ecgdeploy.ecg import fetch
+    from ecgdeploy.ecg.datasets import dataset
+
+    folder = locate.cache_folder() / mitbih.FOLDER
+    try:
+        _LOG.warning("%s is not here: downloading it to %s", mitbih.NAME, folder)
+        fetch.fetch(dataset("mitdb"), folder, only=("[12]??.hea", "[12]??.atr", "[12]??.dat"), timeout_s=10.0)
+    except fetch.Unreachable as error:
+        _LOG.warning("%s; the synthetic source stands in", error.message)
+        return None
+    return folder
 
 
 @cache
