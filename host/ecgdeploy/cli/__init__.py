@@ -28,6 +28,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "bench": ("bench", "bench", "Cost and correctness of models on the emulated Cortex-M4F."),
     "doctor": ("doctor", "doctor", "Check the tools: found, version, what for, how to install."),
     "completion": ("completion", "completion", "Print the completion script of bash, zsh or fish."),
+    "ec57": ("ec57", "ec57", "Compare two annotators beat by beat (ANSI/AAMI EC57)."),
+    "sumstats": ("sumstats", "sumstats", "Gross and average statistics of EC57 line reports."),
 }
 
 
