@@ -83,3 +83,34 @@ def fetch(name: str, to: Path | None, only: tuple[str, ...], base_url: str | Non
         return
     click.echo(f"{entry.key}: {len(done.received)} files received, {len(done.kept)} were there; every sum is right")
     click.echo(f"in {done.folder}")
+
+
+@data.command()
+@click.argument("dataset")
+@click.argument("record")
+@click.option("--data", "folder", type=click.Path(path_type=Path), help="Where the data set is.")
+@click.option("--start", type=float, default=0.0, show_default=True, help="First second to draw.")
+@click.option("--seconds", type=float, help="How long; 10 s by default.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Draw into this .png, .svg, .pdf or .html file.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def show(
+    dataset: str,
+    record: str,
+    folder: Path | None,
+    start: float,
+    seconds: float | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Show RECORD of DATASET (or of 'synthetic'): its facts, and with -o its ECG on paper with its annotations."""
+    from ecgdeploy.ecg import draw
+
+    shown = draw.read_record(dataset, record, folder)
+    if output is not None:
+        draw.save(shown, output, start, seconds)
+    facts = draw.facts(shown) | ({"drawn": str(output)} if output else {})
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    for name, value in facts.items():
+        click.echo(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
