@@ -280,6 +280,23 @@ def test_a_compile_error_is_one_line_and_leaves_a_log(tmp_path, monkeypatch):
     assert (tmp_path / "project" / "build" / "build.log").exists()
 
 
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("[1/9] cc x.c\nx.c:3:5: error: 'y' undeclared\nx.c:9:1: error: z\n", "x.c:3:5: error: 'y' undeclared"),
+        ("ld: a.o: in function `f':\na.c:7: undefined reference to `g'\n", "a.c:7: undefined reference to `g'"),
+        (
+            "-- errors occurred!\nCMake Error at CMakeLists.txt:7:\n\n  The C compiler\n\n  is broken\n",
+            "The C compiler is broken",
+        ),
+        ("something else\n\n", "something else"),
+        ("", "no output"),
+    ],
+)
+def test_the_first_error_of_a_log_is_found(log, said):
+    assert cmake._first_error(log) == said
+
+
 def test_an_engine_that_the_board_lacks_is_refused_with_those_it_has(tmp_path):
     with pytest.raises(UsageError, match="has no engine 'litert'") as caught:
         build_request(request(engine="litert"), tmp_path / "project")

@@ -79,9 +79,11 @@ def _forget_another_place(folder: Path, out: Path) -> None:
 
 
 def _first_error(log: str) -> str:
-    """The first line of a log that tells what is wrong."""
-    for line in log.splitlines():
-        if re.search(r"\berror\b|undefined reference|No such file|Error:", line):
-            return line.strip()
-    lines = [line for line in log.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "no output"
+    """The first line of a log that tells what is wrong; CMake's own errors have their text on the next lines."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    for number, line in enumerate(lines):
+        if line.startswith("CMake Error"):
+            return " ".join(lines[number + 1 : number + 4])
+        if re.search(r"\berror\b(?!s occurred)|undefined reference|No such file|Error:|not found$", line):
+            return line
+    return lines[-1] if lines else "no output"
