@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -81,3 +82,10 @@ def test_an_unknown_command_names_the_nearest_and_exits_2():
     assert done.returncode == 2
     assert "did you mean 'build'?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_doctor_ends_in_4_when_the_demo_cannot_run(tmp_path):
+    """Through the real entry point: click itself does not end the process here."""
+    done = run("doctor", "--json", PATH=str(tmp_path))
+    assert done.returncode == 4
+    assert not json.loads(done.stdout)["ok"]

@@ -68,7 +68,10 @@ def app() -> None:
 def main() -> None:
     """Run the command line; user errors become one line on stderr and their exit code."""
     try:
-        app.main(prog_name="ecgdeploy", standalone_mode=False)
+        # without standalone mode click returns the code of ctx.exit() instead of ending the process
+        code = app.main(prog_name="ecgdeploy", standalone_mode=False)
+        if isinstance(code, int) and code:
+            sys.exit(code)
     except EcgDeployError as error:
         click.echo(f"ecgdeploy: {error.message}" + (f"; {error.hint}" if error.hint else ""), err=True)
         sys.exit(error.exit_code)
