@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "quantize": ("quantize", "quantize", "Make .tflite files of several precisions from a training run."),
     "data": ("data", "data", "ECG data sets: list, fetch, check, show."),
     "zoo": ("zoo", "zoo", "List the trained presets, or show a model card."),
+    "plan": ("plan", "plan", "Print and draw how a model would run: schedule and memory."),
+    "verify": ("verify", "verify", "Hold the generated C against TFLM, layer by layer on demand."),
     "bench": ("bench", "bench", "Cost and correctness of models on the emulated Cortex-M4F."),
     "doctor": ("doctor", "doctor", "Check the tools: found, version, what for, how to install."),
     "completion": ("completion", "completion", "Print the completion script of bash, zsh or fish."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.schedule import Trace, outputs_of, simulate
@@ -43,7 +43,7 @@ class Plan:
     input_quantum : positions of the input taken at once
     buffers : pieces of the arena
     arena_bytes : size of the arena, read slack of the kernels included
-    peak_value_bytes : what the values of a layer-by-layer run would need at their largest moment, for comparison
+    alternatives : arena bytes of every schedule that was tried
     """
 
     schedule: str
@@ -53,6 +53,7 @@ class Plan:
     trace: Trace
     buffers: tuple[Buffer, ...]
     arena_bytes: int
+    alternatives: dict[str, int] = field(default_factory=dict)
 
     @property
     def ram_bytes(self) -> int:
@@ -68,7 +69,8 @@ def make_plan(network: ir.Network) -> Plan:
     """The cheaper of the streaming and the layer-by-layer plan, by arena size."""
     stream = _improved(network, _planned(network, "stream", *_stream_quanta(network)))
     layers = _planned(network, "layers", *_layer_quanta(network))
-    return min(stream, layers, key=lambda p: p.arena_bytes)
+    chosen = min(stream, layers, key=lambda p: p.arena_bytes)
+    return replace(chosen, alternatives={"stream": stream.arena_bytes, "layers": layers.arena_bytes})
 
 
 # what a percent of memory may cost in percent of instructions

@@ -136,7 +136,7 @@ def bench_model(model: Path, *, operators: bool = False, limit: int | None = Non
     for outputs, wanted in zip(run.outputs, expected, strict=True):
         for output, want in zip(outputs, wanted, strict=True):
             compared += want.size
-            identical += int(np.count_nonzero(_same(output.reshape(-1), want.reshape(-1))))
+            identical += int(np.count_nonzero(equal_elements(output.reshape(-1), want.reshape(-1))))
     stages: list[dict[str, Any]] = []
     if operators:
         profiled = run_on_board(graph, engine, inputs[:1], profile=True)
@@ -161,7 +161,7 @@ def bench_model(model: Path, *, operators: bool = False, limit: int | None = Non
     )  # fmt: skip
 
 
-def _same(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+def equal_elements(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """Equality of bits for integers; floats may differ in rounding order, by a relative 1e-5."""
     if ours.dtype == np.float32:
         return np.isclose(ours, theirs, rtol=1e-5, atol=1e-6)
