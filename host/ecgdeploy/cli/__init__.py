@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("demo", "demo", "The whole journey in one command, on an emulated Nano 33 BLE."),
     "measure": ("measure", "measure", "Measure a model on a board over a whole test set."),
     "boards": ("boards", "boards", "List the boards, or show one board's facts."),
+    "preflight": ("preflight", "preflight", "Does a model fit a board: operators, precision, flash, RAM, arena."),
     "flash": ("flash", "flash", "Write a built project to its board, and prove that the board runs it."),
     "build": ("build", "build", "Build the firmware of a model for a board, or for its emulated twin."),
     "train": ("train", "train", "Train a model from a preset or a TOML file; resumes."),

@@ -6,16 +6,14 @@ is therefore looked for *before* the board is asked into its bootloader.
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ecgdeploy.boards import Board
 from ecgdeploy.errors import BuildError, DeviceError, UsageError
+from ecgdeploy.toolchains import platformio
 
 # methods whose uploader PlatformIO drives through the board's serial port
 SERIAL_METHODS = ("bossac", "dfu")
@@ -54,19 +52,6 @@ def choose_method(board: Board, asked: str | None) -> Uploader:
     return Uploader(method, method in SERIAL_METHODS)
 
 
-def platformio_home() -> Path:
-    """Folder in which PlatformIO keeps its packages."""
-    return Path(os.environ.get("PLATFORMIO_CORE_DIR") or Path.home() / ".platformio")
-
-
-def platformio_command() -> list[str]:
-    """Words that start PlatformIO: this Python's module where installed, else ``pio``; empty where there is none."""
-    if importlib.util.find_spec("platformio"):
-        return [sys.executable, "-m", "platformio"]
-    found = shutil.which("pio") or shutil.which("platformio")
-    return [found] if found else []
-
-
 def check_uploader(board: Board, uploader: Uploader) -> None:
     """Refuse before anything is touched when the uploader is not installed.
 
@@ -82,10 +67,10 @@ def check_uploader(board: Board, uploader: Uploader) -> None:
     elif uploader.method == "stlink":
         _require("st-flash", "install stlink-tools, or choose another --method")
     elif uploader.needs_port:
-        if not platformio_command():
+        if not platformio.command():
             raise BuildError("PlatformIO is not installed", "pip install platformio")
         package = board.platformio.uploader if board.platformio else ""
-        if package and not (platformio_home() / "packages" / package).is_dir():
+        if package and not (platformio.home() / "packages" / package).is_dir():
             raise BuildError(
                 f"PlatformIO's uploader package '{package}' is missing (it comes with the first upload, not the build)",
                 f"once, with internet: pio pkg install -g -t {package}",
@@ -117,7 +102,7 @@ def command(board: Board, uploader: Uploader, folder: Path, image: Path, port: s
         assert port is not None
         # nobuild: what is written is the image whose build id HELLO is compared with, not a fresh one
         return [
-            *platformio_command(),
+            *platformio.command(),
             "run",
             "-d",
             str(folder),
