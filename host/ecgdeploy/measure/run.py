@@ -38,7 +38,8 @@ class Request:
     open_device : returns a context manager that gives a connected device.
     folder : where the journal and the result go.
     resume : continue the journal of an interrupted run.
-    record_of : name to record, for the strip of ECG in the page.
+    record_of : name to record, for the strip of ECG in the page and for EC57.
+    whole_records : every beat of the test records is in `test`, so that the device can be scored as an annotator.
     """
 
     model: Path
@@ -50,6 +51,7 @@ class Request:
     folder: Path
     resume: bool = False
     record_of: Callable[[str], Record] | None = None
+    whole_records: bool = False
 
 
 def measure(request: Request, progress: Progress | None = None) -> MeasureResult:
@@ -306,9 +308,14 @@ def _provenance(request: Request, model: ModelFile, test: TestView) -> dict[str,
 def _extra(request: Request, test: TestView, verdicts: np.ndarray | None) -> dict[str, Any]:
     from ecgdeploy.measure.strip import make_strip
 
-    if verdicts is None or request.record_of is None:
+    if verdicts is None or request.record_of is None or (test.positions < 0).any():
         return {}
-    return {"strip": make_strip(test, verdicts, request.record_of)}
+    extra: dict[str, Any] = {"strip": make_strip(test, verdicts, request.record_of)}
+    if request.whole_records:
+        from ecgdeploy.measure.beats import score_as_annotator
+
+        extra["ec57"] = score_as_annotator(test, verdicts, request.record_of, request.folder / "annotations")
+    return extra
 
 
 def _per_record(test: TestView, verdicts: np.ndarray | None) -> dict[str, dict[str, Any]]:

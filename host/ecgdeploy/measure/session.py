@@ -46,6 +46,7 @@ def run(choice: Choice, progress: Progress) -> Outcome:
     from ecgdeploy import zoo
     from ecgdeploy.devices import open_device
     from ecgdeploy.ecg.tasks import load_task
+    from ecgdeploy.ecg.tasks.beats import BeatTask
     from ecgdeploy.projects import build, load_build
 
     if choice.emulate == (choice.port is not None):
@@ -68,7 +69,8 @@ def run(choice: Choice, progress: Progress) -> Outcome:
     progress("build", 1, 1)
     progress("recordings", 0, 1)
     task = load_task(choice.task, data=choice.data)
-    test = task.test(limit_per_record=choice.limit)
+    whole = choice.limit is None and isinstance(task, BeatTask)
+    test = task.test(every_beat=True) if whole else task.test(limit_per_record=choice.limit)
     progress("recordings", 1, 1)
     folder = choice.output or Path("runs") / "-".join((choice.board, Path(name).stem, firmware.manifest["engine"]))
     request = Request(
@@ -80,6 +82,7 @@ def run(choice: Choice, progress: Progress) -> Outcome:
         open_device=lambda: open_device(**_line(choice, firmware), expect_model=firmware.manifest["model"]["sha256"]),
         folder=folder,
         resume=choice.resume,
+        whole_records=whole,
         record_of=getattr(getattr(task, "reader", None), "record", None),
     )
     return Outcome(folder, measure(request, progress).as_dict())

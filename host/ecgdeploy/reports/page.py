@@ -35,6 +35,7 @@ def render_page(result: dict[str, Any]) -> str:
         columns=list(result["columns"]), not_a_time=NOT_A_TIME,
         score_rows=[(label, [percent(v) for v in values]) for label, values in score_rows(result)],
         confusion=plots.confusion_matrix(device["confusion"], result["classes"]) if "confusion" in device else "",
+        ec57=result["extra"].get("ec57", {}).get("report"),
         facts=list(_flat(result["provenance"])),
         strip=plots.ecg_strip(strip) if strip else "",
         memory=_memory_bars(memory) if memory else "",

@@ -23,7 +23,10 @@ def thousands(value: int) -> str:
 
 def render(result: dict[str, Any]) -> RenderableType:
     """Rich renderable of a result (``MeasureResult.as_dict()``)."""
-    return Group(_headline(result), _scores(result), _confusion(result), _cost(result), _verdict(result))
+    parts = [_headline(result), _scores(result), _confusion(result), _cost(result), _verdict(result)]
+    if "ec57" in result["extra"]:
+        parts.append(_ec57(result["extra"]["ec57"]["gross"]))
+    return Group(*parts)
 
 
 def print_result(result: dict[str, Any], console: Console | None = None) -> None:
@@ -119,3 +122,15 @@ def _verdict(result: dict[str, Any]) -> Text:
     for code in result["validity"]:
         text.append(f"validity: {code}\n", style="yellow")
     return text
+
+
+def _ec57(gross: dict[str, Any]) -> Table:
+    table = Table(title="ANSI/AAMI EC57, device against reference, gross (per cent)", title_justify="left")
+    table.add_column("")
+    for column in ("Se", "+P", "FPR"):
+        table.add_column(column, justify="right")
+    for beat in ("qrs", "veb", "sveb"):
+        rate = gross.get(f"{beat}_false_positive_rate")
+        table.add_row(beat.upper(), percent(gross[f"{beat}_sensitivity"]),
+                      percent(gross[f"{beat}_positive_predictivity"]), percent(rate))
+    return table
