@@ -16,7 +16,7 @@ import pytest
 from ecgdeploy.boards import load_board
 from ecgdeploy.devices import open_device
 from ecgdeploy.errors import BuildError, ModelError, UsageError
-from ecgdeploy.projects import Request, build_request
+from ecgdeploy.projects import Request, board_of, build_request
 from ecgdeploy.projects import mps2 as mps2_kind
 from ecgdeploy.projects.sources import read_model
 from ecgdeploy.projects.types import Model
@@ -160,6 +160,19 @@ def test_no_path_of_this_machine_is_in_the_image_or_the_manifest(built):
     where = str(built.folder.parent).encode()
     assert where not in built.elf.read_bytes()
     assert where not in (built.folder / "manifest.json").read_bytes()
+
+
+def test_the_manifest_carries_the_boards_facts(built):
+    assert board_of(json.loads((built.folder / "manifest.json").read_text())) == load_board("nano33ble")
+
+
+def test_a_folder_of_an_older_ecgdeploy_is_built_again(built):
+    manifest = json.loads((built.folder / "manifest.json").read_text())
+    del manifest["board_facts"]
+    (built.folder / "manifest.json").write_text(json.dumps(manifest))
+    again = build_request(request(), built.folder)
+    assert not again.cached
+    assert "board_facts" in again.manifest
 
 
 def test_a_damaged_image_is_built_again(built):

@@ -267,10 +267,10 @@ def _compare(outputs: list[np.ndarray], reference: Golden) -> tuple[BitExact, st
 
 
 def _memory(build: Build, stack: int) -> Memory | None:
-    from ecgdeploy.boards import load_board
+    from ecgdeploy.projects import board_of
 
     sizes = build.sizes
-    board = load_board(build.manifest["board"])
+    board = board_of(build.manifest)
     if sizes is None or board.memory is None:
         return None
     return Memory(
@@ -281,10 +281,10 @@ def _memory(build: Build, stack: int) -> Memory | None:
 
 
 def _provenance(request: Request, model: ModelFile, test: TestView) -> dict[str, Any]:
-    from ecgdeploy.boards import load_board
+    from ecgdeploy.projects import board_of
 
     manifest = request.build.manifest
-    board = load_board(manifest["board"])
+    board = board_of(manifest)
     return {
         "model": request.name,
         "model_sha256": model.sha256,

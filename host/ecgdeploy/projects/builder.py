@@ -10,16 +10,17 @@ from types import MappingProxyType
 from typing import Any
 
 from ecgdeploy import __version__
-from ecgdeploy.boards import load_board
+from ecgdeploy.boards import Board, load_board
 from ecgdeploy.errors import BuildError, UsageError
 from ecgdeploy.projects.registry import kind_for
 from ecgdeploy.projects.sources import read_model
 from ecgdeploy.projects.store import KIND, file_hashes, intact, locked, manifest_of, write_project
 from ecgdeploy.projects.types import Build, Project, Request
-from ecgdeploy.provenance import sha256_file, write_manifest
+from ecgdeploy.provenance import canonical_json, sha256_file, write_manifest
 from ecgdeploy.toolchains.linkmap import Sizes
 
 DEFAULT_MODEL = "beat-cnn"
+RESULTS = frozenset({"image", "sizes", "complete"})  # what a build adds to the manifest
 
 
 def build(
@@ -87,10 +88,10 @@ def _build(request: Request, output: Path | None, render_only: bool) -> Build:
     manifest_of(folder)  # refuses a foreign folder before anything, even a lock, is written into it
     with locked(folder):
         previous = manifest_of(folder)
-        done = _already_built(folder, project, previous)
+        manifest = _manifest(request, project)
+        done = _already_built(folder, project, manifest, previous)
         if done is not None and not render_only:
             return done
-        manifest = _manifest(request, project)
         write_project(folder, project, manifest, previous)
         if render_only:
             return Build(folder, None, project.build_id, manifest, None, False)
@@ -125,6 +126,11 @@ def load_build(folder: Path) -> Build:
     return Build(folder, elf, manifest["build_id"], manifest, sizes, True)
 
 
+def board_of(manifest: dict[str, Any]) -> Board:
+    """The board that a project was built for, as it was then: its file may lie anywhere, or have changed since."""
+    return Board.model_validate(manifest["board_facts"])
+
+
 def default_folder(request: Request, project: Project) -> Path:
     """``build/BOARD-ENGINE-MODEL-ID``, with ``-emulated`` for a twin; `$ECGDEPLOY_BUILD_DIR` replaces ``build``."""
     root = Path(os.environ.get("ECGDEPLOY_BUILD_DIR", "build"))
@@ -132,9 +138,14 @@ def default_folder(request: Request, project: Project) -> Path:
     return root / f"{request.board.name}{twin}-{request.engine}-{request.model.name}-{project.build_id}"
 
 
-def _already_built(folder: Path, project: Project, previous: dict[str, Any] | None) -> Build | None:
+def _already_built(
+    folder: Path, project: Project, manifest: dict[str, Any], previous: dict[str, Any] | None
+) -> Build | None:
     """The finished build of exactly this project in `folder`, None where it is missing, older or damaged."""
-    if not previous or not previous.get("complete") or previous["files"] != file_hashes(project):
+    if not previous or not previous.get("complete"):
+        return None
+    before = {key: value for key, value in previous.items() if key not in RESULTS}
+    if canonical_json(before) != canonical_json(manifest):
         return None
     elf = None
     if image := previous.get("image"):
@@ -154,6 +165,7 @@ def _manifest(request: Request, project: Project) -> dict[str, Any]:
         "schema": 1,
         "ecgdeploy": __version__,
         "board": request.board.name,
+        "board_facts": request.board.model_dump(mode="json", by_alias=True, exclude_none=True),
         "family": request.family,
         "emulated": request.emulate,
         "engine": request.engine,
