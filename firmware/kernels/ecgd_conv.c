@@ -2,9 +2,19 @@
  * extension by SMLAD, one position at a time. */
 #include "ecgd_kernels.h"
 #include "ecgd_requantize.h"
+#include "ecgd_conv_dsp.h"
 
 int32_t ecgd_requantize(int32_t acc, int32_t multiplier, int32_t right) {
     return ecgd_requantize_inline(acc, multiplier, right);
+}
+
+/* A result of a position; where positions are pooled, the later ones count if they are larger. */
+static inline void put(const ecgd_conv_t *conv, uint32_t channel, int32_t acc, int later, int16_t *y) {
+    const int16_t x = ecgd_clamp(
+        ecgd_requantize_inline(acc, conv->scale[channel].multiplier, conv->right[channel]), conv->low, conv->high);
+    if (!later || x > *y) {
+        *y = x;
+    }
 }
 
 void ecgd_conv_portable(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {
@@ -12,9 +22,10 @@ void ecgd_conv_portable(const ecgd_conv_t *conv, const int16_t *window, uint32_t
     const uint32_t channels = conv->channels;
     /* In the sum form the high byte holds b - 1 where a is negative. */
     const int32_t borrow = conv->form == ECGD_WEIGHTS_SUM ? -1 : 0;
+    const uint32_t pool = conv->pool == 2 ? 2 : 1;
     const int8_t *weights = conv->weights;
     for (uint32_t channel = 0; channel < channels; channel += 2) {
-        for (uint32_t p = 0; p < positions; p++) {
+        for (uint32_t p = 0; p < positions * pool; p++) {
             const int16_t *x = window + p * conv->stride;
             const int8_t *w = weights;
             int32_t a = conv->scale[channel].bias;
@@ -29,13 +40,10 @@ void ecgd_conv_portable(const ecgd_conv_t *conv, const int16_t *window, uint32_t
                 w += 2 * filled;
                 x += conv->step;
             }
-            int16_t *y = out + p * channels + channel;
-            y[0] = ecgd_clamp(ecgd_requantize_inline(a, conv->scale[channel].multiplier, conv->right[channel]),
-                              conv->low, conv->high);
+            int16_t *y = out + p / pool * channels + channel;
+            put(conv, channel, a, p % pool != 0, y);
             if (channel + 1 < channels) {
-                y[1] = ecgd_clamp(
-                    ecgd_requantize_inline(b, conv->scale[channel + 1].multiplier, conv->right[channel + 1]),
-                    conv->low, conv->high);
+                put(conv, channel + 1, b, p % pool != 0, y + 1);
             }
         }
         weights += 2 * filled * conv->segments;
@@ -85,7 +93,9 @@ static inline uint32_t turned(uint32_t x) { return x >> 8 | x << 24; }
 void ecgd_conv_any(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {
     const uint32_t channels = conv->channels;
     const int bytes = conv->form == ECGD_WEIGHTS_BYTES;
-    for (uint32_t p = 0; p < positions; p++, window += conv->stride, out += channels) {
+    const uint32_t pool = conv->pool == 2 ? 2 : 1;
+    for (uint32_t p = 0; p < positions * pool; p++, window += conv->stride) {
+        int16_t *y = out + p / pool * channels;
         const int8_t *w = conv->weights;
         for (uint32_t channel = 0; channel < channels; channel += 2) {
             const ecgd_scale_t *scale = conv->scale + channel;
@@ -104,13 +114,9 @@ void ecgd_conv_any(const ecgd_conv_t *conv, const int16_t *window, uint32_t posi
             if (!bytes) {
                 b = (int32_t)((uint32_t)b - (uint32_t)a) >> 8;
             }
-            out[channel] = ecgd_clamp(
-                ecgd_requantize_inline(a + scale[0].bias, scale[0].multiplier, conv->right[channel]), conv->low,
-                conv->high);
+            put(conv, channel, a + scale[0].bias, p % pool != 0, y + channel);
             if (channel + 1 < channels) {
-                out[channel + 1] = ecgd_clamp(
-                    ecgd_requantize_inline(b + scale[1].bias, scale[1].multiplier, conv->right[channel + 1]), conv->low,
-                    conv->high);
+                put(conv, channel + 1, b + scale[1].bias, p % pool != 0, y + channel + 1);
             }
         }
     }

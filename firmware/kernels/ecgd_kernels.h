@@ -61,9 +61,12 @@ typedef struct {
     int16_t low, high;         /* clamp of the zero-point-free result */
     int16_t zero;              /* output zero point */
     uint8_t form;              /* ecgd_weights_t */
+    uint8_t pool;              /* 2: the larger of each two neighbouring positions is the result; else 1 */
 } ecgd_conv_t;
 
-/* out[p][c] for p < positions. Also a dense layer: positions = 1 (or rows), one segment. */
+/* out[p][c] for p < positions. Also a dense layer: positions = 1 (or rows), one segment. With pool = 2, `positions`
+ * counts pooled results: result p comes from the windows at 2 * p and 2 * p + 1 strides, and blocks are of
+ * ECGD_CONV_BLOCK results, so twice as many windows must be readable. */
 typedef void ecgd_conv_kernel_t(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, int16_t *out);
 ecgd_conv_kernel_t ecgd_conv_portable;
 /* Any shape, and what the DSP instances do not take: one position at a time where there is a DSP extension. */

@@ -13,6 +13,8 @@ SUM_LIMIT = 1 << 23
 """The DSP kernels recover the odd channel's sum from 24 bits: exact while its magnitude stays below."""
 ACCUMULATOR_LIMIT = 1 << 30
 """The DSP kernels double the accumulator before the high multiplication."""
+LONGEST_TURN = 12
+"""Units of 4 elements in the largest unrolled loop."""
 DEPTHWISE_REACH, DEPTHWISE_TAPS = 4092, 8
 """Bytes that the depthwise kernel's offsets reach, and taps whose weights fit its registers."""
 ALIGNED_STRIDE_LIMIT, STRIDE_LIMIT = 1472, 2000
@@ -49,7 +51,7 @@ class PackedConv:
 def pack_conv(
     weights: np.ndarray, bias: np.ndarray, multipliers: np.ndarray, shifts: np.ndarray, low: int, high: int, zero: int,
     input_low: int, input_high: int, stride: int = 1, dilation: int = 1, target: str = "portable",
-    positions: int = 3,
+    positions: int = 3, pool: int = 1,
 ) -> PackedConv:  # fmt: skip
     """Pack a convolution in one dimension, or a dense layer (one tap).
 
@@ -64,6 +66,7 @@ def pack_conv(
     input_low, input_high : range of the zero-point-free input; 0 (padding) is added to it
     stride, dilation : in positions
     positions : how many the layer computes in all; a dense layer of one row has 1
+    pool : 2 where max-pooling of two positions by two, without padding or clamp, is part of the kernel; else 1
     """
     del target
     outputs, taps, inputs = weights.shape
@@ -73,11 +76,16 @@ def pack_conv(
     sum_form = bool(np.all(bounds.sums[1::2] < SUM_LIMIT)) and _fits_sum(pairs)
     fields = {
         "channels": outputs, "segments": segments, "length": length, "step": step, "stride": stride * inputs,
-        "low": low, "high": high, "zero": zero, "form": 0 if sum_form else 1,
+        "low": low, "high": high, "zero": zero, "form": 0 if sum_form else 1, "pool": pool,
     }  # fmt: skip
     kernel, definition = "ecgd_conv_any", ""
-    if outputs % 2 == 0 and positions > 1 and _simple_requantization(bounds, shifts):
-        instance = _conv_instance(inputs, stride, -(-length // 4), _finish(low, high, zero), sum_form, segments > 1)
+    simple = _simple_requantization(bounds, shifts) and not (segments > 1 and pool > 1)
+    if outputs % 2 == 0 and positions > 1 and simple:
+        mode = 2 if pool == 2 else int(segments > 1)
+        units = -(-length // 4)
+        # One turn of the loop costs 3 instructions beside its units; long windows are worth the code of a dozen.
+        unroll = min(units, 4) if units < 20 or taps == 1 else -(-units // -(-units // LONGEST_TURN))
+        instance = _conv_instance(inputs, stride, unroll, _finish(low, high, zero), sum_form, mode)
         kernel, definition = instance or (kernel, definition)
     return PackedConv(kernel, definition, _encode(pairs, sum_form), *_scales(bias, multipliers, shifts), fields)
 
@@ -96,18 +104,16 @@ def _finish(low: int, high: int, zero: int) -> int:
 
 
 def _conv_instance(
-    inputs: int, stride: int, units: int, finish: int, sum_form: bool, segmented: bool
+    inputs: int, stride: int, unroll: int, finish: int, sum_form: bool, mode: int
 ) -> tuple[str, str] | None:
     """(function, definition) of the DSP kernel for a position stride, or None where its addressing does not reach."""
-    bytes_apart = 2 * stride * inputs
-    aligned = inputs % 2 == 0 and bytes_apart <= ALIGNED_STRIDE_LIMIT
-    if bytes_apart > STRIDE_LIMIT:
+    apart = 2 * stride * inputs
+    aligned = inputs % 2 == 0 and apart <= ALIGNED_STRIDE_LIMIT
+    if apart > STRIDE_LIMIT:
         return None
-    # One turn of the loop costs 3 instructions beside its units; long windows are worth the code of 8.
-    unroll = min(units, 4) if units < 48 else 8
-    name = f"ecgd_conv_{bytes_apart}_{unroll}_{('relu', 'int8', 'clamp')[finish]}"
-    name += ("" if sum_form else "_bytes") + ("" if aligned else "_any") + ("_dilated" if segmented else "")
-    arguments = (bytes_apart, unroll, finish, 0 if sum_form else 1, int(aligned), int(segmented))
+    name = f"ecgd_conv_{apart}_{unroll}_{('relu', 'int8', 'clamp')[finish]}"
+    name += ("" if sum_form else "_bytes") + ("" if aligned else "_any") + ("", "_dilated", "_pool2")[mode]
+    arguments = (apart, unroll, finish, 0 if sum_form else 1, int(aligned), mode)
     return name, f"ECGD_CONV_KERNEL({name}, {', '.join(map(str, arguments))})"
 
 
