@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.emit_float import float_calls
 from ecgdeploy.codegen.packing import PackedConv, pack_conv, pack_depthwise
-from ecgdeploy.codegen.plan import Plan
+from ecgdeploy.codegen.plan import Plan, c_type, element_bytes
 from ecgdeploy.codegen.schedule import is_flexible, outputs_of
 from ecgdeploy.graph import Graph
 
@@ -79,7 +80,7 @@ class Emitter:
             out = self.network.values[stage.writes]
             shapes.append(f"-> {out.time}x{out.channels} '{c_text(out.name[-60:])}'")
         work, details = stage.work, ""
-        if isinstance(work, (ir.Conv, ir.Depthwise)):
+        if isinstance(work, (ir.Conv, ir.Depthwise, ir.FloatConv)):
             details = f", {work.taps} taps, stride {work.stride}, dilation {work.dilation}"
         elif isinstance(work, ir.Pool):
             details = f", {work.taps} taps, stride {work.stride}"
@@ -165,23 +166,23 @@ class Emitter:
         v = stage.writes
         value, window = self.network.values[v], self.plan.trace.windows[v]
         total = value.time
-        lines = [f"static int16_t *room_{v}(int n)", "{"]
+        lines = [f"static {c_type(value)} *room_{v}(int n)", "{"]
         if window.lead and isinstance(stage.work, ir.Mean):
-            lines.append(f"    zero({self.address(v)}, {window.lead * value.channels});")
+            lines.append(f"    zero({self.address(v)}, {window.lead * value.channels * element_bytes(value)});")
         elif window.lead:
             lines.append(f"    if (s.left_{stage.index} == {outputs_of(self.network, stage)}) {{")
-            lines.append(f"        zero({self.address(v)}, {window.lead * value.channels});")
+            lines.append(f"        zero({self.address(v)}, {window.lead * value.channels * element_bytes(value)});")
             lines.append("    }")
         if window.capacity < window.lead + total + window.trail:
             readers = [
                 f"s.at_{s.index}_{i}" for s in self.network.stages for i, r in enumerate(s.reads) if r.value == v
             ]
             lines.append(f"    if (s.filled_{v} + n > {window.capacity}) {{")
-            drop = f"s.filled_{v}"
+            drop, row = f"s.filled_{v}", value.channels * element_bytes(value)
             for reader in readers:
                 drop = f"least({drop}, {reader})"
             lines.append(f"        const int by = {drop};")
-            lines.append(f"        slide({self.address(v)}, by * {value.channels}, s.filled_{v} * {value.channels});")
+            lines.append(f"        slide({self.address(v)}, by * {row}, s.filled_{v} * {row});")
             for name in [f"s.filled_{v}", *readers]:
                 lines.append(f"        {name} = (position_t)({name} - by);")
             lines.append("    }")
@@ -196,16 +197,22 @@ class Emitter:
         v = stage.writes
         value = self.network.values[v]
         written = "\n        ".join(self.written(stage, "n"))
+        size = value.channels * (1 if value.dtype == "int8" else element_bytes(value))
+        start = f"{self.address(v)} + s.filled_{v} * {value.channels}"
+        if value.dtype == "int8":
+            load = f"ecgd_load_int8(data, (uint32_t)take, {value.zero_point}, {start} + s.partial);"
+        else:
+            load = f"memcpy((uint8_t *)({start}) + s.partial, data, take);"
         return f"""/* {self.describe(stage)} */
 static size_t input_{work.number}(const int8_t *data, size_t bytes)
 {{
     const int n = least(s.left_{stage.index}, {self.plan.input_quantum});
-    const size_t missing = (size_t)n * {value.channels}u - s.partial;
+    const size_t missing = (size_t)n * {size}u - s.partial;
     const size_t take = bytes < missing ? bytes : missing;
     if (s.partial == 0) {{
         room_{v}(n);
     }}
-    ecgd_load_int8(data, (uint32_t)take, {value.zero_point}, {self.address(v)} + s.filled_{v} * {value.channels} + s.partial);
+    {load}
     s.partial += (uint32_t)take;
     if (take == missing) {{
         s.partial = 0;
@@ -220,6 +227,8 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
     def calls(self, stage: ir.Stage) -> list[str]:
         """The statements of a stage that do its work."""
         work = stage.work
+        if self.network.values[stage.reads[0].value].dtype == "float32" and not isinstance(work, (ir.Concat, ir.Pad)):
+            return float_calls(self, stage)
         if isinstance(work, (ir.Conv, ir.Depthwise)):
             return self.convolution(stage, work)
         if isinstance(work, ir.Pool):
@@ -362,18 +371,19 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
 
     def concat(self, stage: ir.Stage, work: ir.Concat) -> list[str]:
         y = self.network.values[stage.writes]
-        lines = [f"int16_t *out = room_{stage.writes}(n);"]
+        size = element_bytes(y)
+        lines = [f"{c_type(y)} *out = room_{stage.writes}(n);"]
         at = 0
         for i, read in enumerate(stage.reads):
             x = self.network.values[read.value]
             if work.axis == "time":
-                lines.append(f"memcpy(out + {at}, {self.window(stage, i)}, {2 * x.elements});")
+                lines.append(f"memcpy(out + {at}, {self.window(stage, i)}, {size * x.elements});")
                 at += x.elements
             else:
                 width = x.elements // y.time
                 lines.append("for (int p = 0; p < n; p++) {")
                 lines.append(
-                    f"    memcpy(out + p * {y.channels} + {at}, {self.window(stage, i)} + p * {width}, {2 * width});"
+                    f"    memcpy(out + p * {y.channels} + {at}, {self.window(stage, i)} + p * {width}, {size * width});"
                 )
                 lines.append("}")
                 at += width
@@ -381,12 +391,12 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
 
     def pad(self, stage: ir.Stage, work: ir.Pad) -> list[str]:
         x, y = self.network.values[stage.reads[0].value], self.network.values[stage.writes]
-        before, after = work.before * y.channels, work.after * y.channels
+        before, after, size = work.before * y.channels, work.after * y.channels, element_bytes(y)
         return [
-            f"int16_t *out = room_{stage.writes}(n);",
-            f"zero(out, {before});",
-            f"memcpy(out + {before}, {self.window(stage, 0)}, {2 * x.elements});",
-            f"zero(out + {before + x.elements}, {after});",
+            f"{c_type(y)} *out = room_{stage.writes}(n);",
+            f"zero(out, {before * size});",
+            f"memcpy(out + {before}, {self.window(stage, 0)}, {size * x.elements});",
+            f"zero(out + {before + x.elements}, {after * size});",
         ]
 
 

@@ -18,7 +18,7 @@ from ecgdeploy.graph import Graph
 from ecgdeploy.provenance import sha256_bytes, write_atomic
 from ecgdeploy.resources import assets
 
-FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-fPIC", "-shared")
+FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-fPIC", "-shared")
 QUICK = (*(f for f in FLAGS if f != "-O2"), "-O0")  # for tests of many networks
 
 

@@ -92,6 +92,30 @@ class Depthwise:
     requant: Requant
 
 
+@dataclass(frozen=True, eq=False)
+class FloatConv:
+    """Float32 convolution: weights [out, taps, in], or [taps, channels] where `depthwise`; bias [out]."""
+
+    weights: np.ndarray
+    bias: np.ndarray
+    taps: int
+    stride: int
+    dilation: int
+    low: float
+    high: float
+    depthwise: bool
+
+
+@dataclass(frozen=True)
+class FloatFunction:
+    """RELU and its kin (a clamp), LEAKY_RELU, LOGISTIC or SOFTMAX of float32 values."""
+
+    function: str
+    low: float = 0.0
+    high: float = 0.0
+    parameter: float = 0.0  # slope or beta
+
+
 @dataclass(frozen=True)
 class Pool:
     """Max or average over a window, clamped; zero points of input and output are equal."""
@@ -100,8 +124,8 @@ class Pool:
     taps: int
     stride: int
     before: int
-    low: int
-    high: int
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,18 +147,19 @@ class Elementwise:
     multipliers: tuple[int, ...]
     shifts: tuple[int, ...]
     left_shift: int
-    low: int
-    high: int
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class Mean:
-    """Sum over time, then requantized (MEAN divides in its multiplier)."""
+    """Sum over time, then requantized (MEAN divides in its multiplier; float32: by `divisor`)."""
 
     multiplier: int
     shift: int
     low: int = 0
     high: int = 0
+    divisor: int = 0
 
 
 @dataclass(frozen=True, eq=False)

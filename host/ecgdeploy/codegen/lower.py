@@ -9,6 +9,7 @@ import numpy as np
 
 from ecgdeploy.codegen import arithmetic as ar
 from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.lower_float import FLOAT_HANDLERS, add_float_conv, float_pool_limits
 from ecgdeploy.errors import ModelError
 from ecgdeploy.graph import Graph, Operator, Tensor, simplify
 from ecgdeploy.graph.cost import macs
@@ -24,7 +25,7 @@ def lower(graph: Graph) -> ir.Network:
     ModelError
         An operator is used in a form that the static engine does not run (named, with what to do).
     """
-    return _Lowering(simplify(graph)).run()
+    return Lowering(simplify(graph)).run()
 
 
 def layout(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -34,7 +35,9 @@ def layout(shape: tuple[int, ...]) -> tuple[int, int]:
     return elements // channels, channels
 
 
-class _Lowering:
+class Lowering:
+    """State of one lowering; the handlers below add stages to it."""
+
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.values: list[ir.Value] = []
@@ -55,6 +58,8 @@ class _Lowering:
                 self.value_of[operator.outputs[0]] = self.value_of[operator.inputs[0]]
                 continue
             handler = _HANDLERS.get(operator.kind)
+            if graph.tensors[operator.inputs[0]].dtype == "float32":
+                handler = FLOAT_HANDLERS.get(operator.kind, handler)
             if handler is None:
                 raise self.refuse(operator, "not supported by the static engine")
             before = len(self.stages)
@@ -151,7 +156,7 @@ def _zero_point(tensor: Tensor) -> int:
     return tensor.quantization.zero_point
 
 
-def _requant(low: _Lowering, operator: Operator, channels: int, dense: bool) -> ir.Requant:
+def _requant(low: Lowering, operator: Operator, channels: int, dense: bool) -> ir.Requant:
     x, w = low.tensors(operator)[:2]
     out = low.output(operator)
     assert w.quantization is not None
@@ -171,7 +176,7 @@ def _requant(low: _Lowering, operator: Operator, channels: int, dense: bool) -> 
     )
 
 
-def _bias(low: _Lowering, operator: Operator, channels: int) -> np.ndarray:
+def _bias(low: Lowering, operator: Operator, channels: int) -> np.ndarray:
     if len(operator.inputs) < 3 or operator.inputs[2] < 0:
         return np.zeros(channels, np.int32)
     bias = low.graph.tensors[operator.inputs[2]]
@@ -181,7 +186,7 @@ def _bias(low: _Lowering, operator: Operator, channels: int) -> np.ndarray:
 
 
 def _window(
-    low: _Lowering, operator: Operator, x: Tensor, kernel: tuple[int, int]
+    low: Lowering, operator: Operator, x: Tensor, kernel: tuple[int, int]
 ) -> tuple[int, int, int, int, int, int]:
     """(time, kernel row offset, taps, stride, dilation, padding before) of a window that runs along one dimension."""
     o = operator.options
@@ -207,7 +212,7 @@ def _after(time_in: int, time_out: int, reach: int, stride: int, before: int) ->
     return max((time_out - 1) * stride + reach - before - time_in, 0)
 
 
-def _conv(low: _Lowering, operator: Operator) -> None:
+def _conv(low: Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
     w = low.tensors(operator)[1]
     assert w.data is not None
@@ -218,9 +223,12 @@ def _conv(low: _Lowering, operator: Operator) -> None:
 
 
 def _add_conv(
-    low: _Lowering, operator: Operator, value: int, kernel: np.ndarray, view: tuple[int, int], taps: int, stride: int,
+    low: Lowering, operator: Operator, value: int, kernel: np.ndarray, view: tuple[int, int], taps: int, stride: int,
     dilation: int, before: int, dense: bool,
 ) -> None:  # fmt: skip
+    if kernel.dtype == np.float32:
+        add_float_conv(low, operator, value, kernel, view, taps, stride, dilation, before, depthwise=False)
+        return
     out = low.output(operator)
     out_channels = kernel.shape[0]
     result = low.new_value(out, limits=low.clamp(operator))
@@ -235,7 +243,7 @@ def _add_conv(
     low.add(operator.index, operator.kind, (read,), result, work)
 
 
-def _depthwise(low: _Lowering, operator: Operator) -> None:
+def _depthwise(low: Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
     w = low.tensors(operator)[1]
     assert w.data is not None
@@ -246,10 +254,13 @@ def _depthwise(low: _Lowering, operator: Operator) -> None:
     multiplier = out_channels // channels
     if multiplier != 1:
         # as an ordinary convolution whose other weights are zero: same sums, same bits
-        full = np.zeros((out_channels, taps, channels), np.int8)
+        full = np.zeros((out_channels, taps, channels), kernel.dtype)
         for c in range(out_channels):
             full[c, :, c // multiplier] = kernel[:, c]
         _add_conv(low, operator, value, full, (time, channels), taps, stride, dilation, before, dense=False)
+        return
+    if kernel.dtype == np.float32:
+        add_float_conv(low, operator, value, kernel, (time, channels), taps, stride, dilation, before, depthwise=True)
         return
     result = low.new_value(low.output(operator), limits=low.clamp(operator))
     reach = (taps - 1) * dilation + 1
@@ -262,7 +273,7 @@ def _depthwise(low: _Lowering, operator: Operator) -> None:
     low.add(operator.index, operator.kind, (read,), result, work)
 
 
-def _dense(low: _Lowering, operator: Operator) -> None:
+def _dense(low: Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
     w = low.tensors(operator)[1]
     assert w.data is not None
@@ -271,21 +282,25 @@ def _dense(low: _Lowering, operator: Operator) -> None:
     _add_conv(low, operator, value, w.data.reshape(units, 1, depth), view, 1, 1, 1, 0, dense=True)
 
 
-def _pool(low: _Lowering, operator: Operator) -> None:
+def _pool(low: Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
     out = low.output(operator)
-    if _zero_point(x) != _zero_point(out):
+    floats = x.dtype == "float32"
+    if not floats and _zero_point(x) != _zero_point(out):
         raise low.refuse(operator, "its input and output have different zero points", "quantize the model again")
     o = operator.options
     time, _, taps, stride, _, before = _window(low, operator, x, (o["filter_h"], o["filter_w"]))
-    source, clamp = low.values[value], low.clamp(operator)
-    result = low.new_value(out, limits=(max(source.low, clamp[0]), min(source.high, clamp[1])))
+    source = low.values[value]
+    clamp: tuple[float, float] = float_pool_limits(low, operator) if floats else low.clamp(operator)
+    limits = (max(source.low, int(clamp[0])), min(source.high, int(clamp[1]))) if not floats else (0, 0)
+    result = low.new_value(out, limits=limits)
     read = low.read(value, time, x.shape[3], reach=taps, stride=stride, before=before, clipped=True)
     mode = "max" if operator.kind == "MAX_POOL_2D" else "average"
     low.add(operator.index, operator.kind, (read,), result, ir.Pool(mode, taps, stride, before, *clamp))
 
 
-def _pattern(low: _Lowering, operator: Operator, shape: tuple[int, ...], out: tuple[int, ...]) -> str:
+def operand_pattern(low: Lowering, operator: Operator, shape: tuple[int, ...], out: tuple[int, ...]) -> str:
+    """How an operand of `shape` runs over the output: see `ir.Elementwise`."""
     padded = (1,) * (len(out) - len(shape)) + shape
     if padded == out:
         return "full"
@@ -298,7 +313,7 @@ def _pattern(low: _Lowering, operator: Operator, shape: tuple[int, ...], out: tu
     raise low.refuse(operator, f"broadcast of {list(shape)} to {list(out)}", "broadcast over time or over channels")
 
 
-def _elementwise(low: _Lowering, operator: Operator) -> None:
+def _elementwise(low: Lowering, operator: Operator) -> None:
     a, b = low.tensors(operator)[:2]
     out = low.output(operator)
     operation = {"ADD": "add", "SUB": "sub", "MUL": "mul"}[operator.kind]
@@ -307,7 +322,7 @@ def _elementwise(low: _Lowering, operator: Operator) -> None:
     reads: list[ir.Read] = []
     result_time, result_channels = layout(out.shape)
     for position, tensor in enumerate((a, b)):
-        pattern = _pattern(low, operator, tensor.shape, out.shape)
+        pattern = operand_pattern(low, operator, tensor.shape, out.shape)
         patterns.append(pattern)
         if tensor.dtype != out.dtype or tensor.quantization is None:
             raise low.refuse(operator, f"operands of different types: {tensor}")
@@ -341,15 +356,20 @@ def _elementwise(low: _Lowering, operator: Operator) -> None:
     low.add(operator.index, operator.kind, tuple(reads), result, work)
 
 
-def _mean(low: _Lowering, operator: Operator) -> None:
-    value, x = low.source(operator)
-    out = low.output(operator)
-    axes = reduction_axes(low.tensors(operator), len(x.shape))
+def reduces_time(low: Lowering, operator: Operator, x: Tensor, axes: tuple[int, ...]) -> None:
+    """Refuse a reduction over anything but all positions."""
     kept = [e for i, e in enumerate(x.shape[:-1]) if i not in axes]
     if len(x.shape) - 1 in axes or any(e != 1 for e in kept):
         raise low.refuse(
             operator, f"reduces axes {list(axes)} of {list(x.shape)}", "reduce over time, keep the channels"
         )
+
+
+def _mean(low: Lowering, operator: Operator) -> None:
+    value, x = low.source(operator)
+    out = low.output(operator)
+    axes = reduction_axes(low.tensors(operator), len(x.shape))
+    reduces_time(low, operator, x, axes)
     time, channels = layout(x.shape)
     multiplier, shift = ar.quantize_multiplier(_scale(x) / _scale(out))
     if operator.kind == "MEAN":
@@ -362,7 +382,7 @@ def _mean(low: _Lowering, operator: Operator) -> None:
     low.add(operator.index, operator.kind, (read,), result, work)
 
 
-def _lookup(low: _Lowering, operator: Operator) -> None:
+def _lookup(low: Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
     out = low.output(operator)
     scale, zero, out_scale, out_zero = _scale(x), _zero_point(x), _scale(out), _zero_point(out)
@@ -389,7 +409,7 @@ def _lookup(low: _Lowering, operator: Operator) -> None:
     low.add(operator.index, kind, (low.read(value, *layout(x.shape)),), result, ir.Lookup(kind.lower(), table))
 
 
-def _softmax(low: _Lowering, operator: Operator) -> None:
+def _softmax(low: Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
     out = low.output(operator)
     if _zero_point(out) != -128 or _scale(out) != 1.0 / 256.0:
@@ -404,7 +424,7 @@ def _softmax(low: _Lowering, operator: Operator) -> None:
     low.add(operator.index, operator.kind, (low.read(value, *layout(x.shape)),), result, work)
 
 
-def _concat(low: _Lowering, operator: Operator) -> None:
+def _concat(low: Lowering, operator: Operator) -> None:
     out = low.output(operator)
     axis = operator.options["axis"]
     axis = axis + len(out.shape) if axis < 0 else axis
@@ -414,7 +434,7 @@ def _concat(low: _Lowering, operator: Operator) -> None:
     along_channels = axis == len(out.shape) - 1
     for position, tensor in enumerate(low.tensors(operator)):
         value = low.source(operator, position)[0]
-        if _zero_point(tensor) != _zero_point(out):
+        if out.dtype != "float32" and _zero_point(tensor) != _zero_point(out):
             raise low.refuse(operator, "inputs and output have different zero points", "quantize the model again")
         read = low.read(value, *layout(tensor.shape))
         reads.append(read if along_channels else ir.Read(value, whole=True))
@@ -424,12 +444,12 @@ def _concat(low: _Lowering, operator: Operator) -> None:
     low.add(operator.index, operator.kind, tuple(reads), result, ir.Concat("channels" if along_channels else "time"))
 
 
-def _pad(low: _Lowering, operator: Operator) -> None:
+def _pad(low: Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
     paddings = low.tensors(operator)[1].data
     out = low.output(operator)
     assert paddings is not None
-    if _zero_point(x) != _zero_point(out):
+    if out.dtype != "float32" and _zero_point(x) != _zero_point(out):
         raise low.refuse(operator, "its input and output have different zero points", "quantize the model again")
     padded = [i for i in range(len(x.shape)) if paddings[i].any()]
     rest = [i for i in range(len(x.shape) - 1) if x.shape[i] != 1 or i in padded]
@@ -440,7 +460,7 @@ def _pad(low: _Lowering, operator: Operator) -> None:
     low.add(operator.index, operator.kind, (ir.Read(value, whole=True),), result, ir.Pad(before, after))
 
 
-_HANDLERS: dict[str, Callable[[_Lowering, Operator], None]] = {
+_HANDLERS: dict[str, Callable[[Lowering, Operator], None]] = {
     "CONV_2D": _conv, "DEPTHWISE_CONV_2D": _depthwise, "FULLY_CONNECTED": _dense, "MAX_POOL_2D": _pool,
     "AVERAGE_POOL_2D": _pool, "ADD": _elementwise, "SUB": _elementwise, "MUL": _elementwise, "MEAN": _mean,
     "SUM": _mean, "LOGISTIC": _lookup, "TANH": _lookup, "RELU": _lookup, "RELU6": _lookup, "LEAKY_RELU": _lookup,

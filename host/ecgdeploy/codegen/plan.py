@@ -10,6 +10,7 @@ from ecgdeploy.codegen.schedule import Trace, outputs_of, simulate
 
 WORD = 4
 CONV_BLOCK = 3  # positions a DSP convolution reads at once, however few are asked for (ecgd_kernels.h)
+FLOAT_BLOCK = 4  # multiple of what the float kernels compute at once
 READ_SLACK = 4  # elements it may read past its last window
 
 
@@ -130,16 +131,19 @@ def _stream_quanta(network: ir.Network) -> tuple[dict[int, int], int]:
     input_quantum = 1
     for stage in network.stages:
         time = outputs_of(network, stage)
-        if isinstance(stage.work, (ir.Conv, ir.Depthwise)):
+        if isinstance(stage.work, ir.FloatConv):
+            quanta[stage.index] = min(FLOAT_BLOCK, time)
+        elif isinstance(stage.work, (ir.Conv, ir.Depthwise)):
             quanta[stage.index] = min(CONV_BLOCK, time)
-            if isinstance(producer[stage.reads[0].value].work, ir.Input):
-                input_quantum = max(input_quantum, quanta[stage.index] * stage.reads[0].stride)
         elif isinstance(stage.work, ir.Pad) or (isinstance(stage.work, ir.Concat) and stage.work.axis == "time"):
             quanta[stage.index] = time
         elif stage.reads:
             source = producer[stage.reads[0].value]
             rate = -(-quanta.get(source.index, CONV_BLOCK) // stage.reads[0].stride)
             quanta[stage.index] = min(time, max(1, rate))
+        if stage.reads and isinstance(stage.work, (ir.Conv, ir.Depthwise, ir.FloatConv)):
+            if isinstance(producer[stage.reads[0].value].work, ir.Input):
+                input_quantum = max(input_quantum, quanta[stage.index] * stage.reads[0].stride)
     return quanta, input_quantum
 
 
@@ -173,6 +177,11 @@ def _planned(
     buffers = _place(wanted)
     end = max(b.offset + b.bytes for b in buffers)
     return Plan(schedule, quanta, firsts, input_quantum, trace, tuple(buffers), max(end, _read_end(network, buffers)))
+
+
+def c_type(value: ir.Value) -> str:
+    """C type of an element while it is worked on."""
+    return "float" if value.dtype == "float32" else "int16_t"
 
 
 def element_bytes(value: ir.Value) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.plan import c_type, element_bytes
 from ecgdeploy.codegen.schedule import outputs_of
 
 if TYPE_CHECKING:
@@ -44,8 +45,14 @@ def _head(e: Emitter) -> str:
         f"arena: {e.plan.arena_bytes} bytes\n *\n"
         + "".join(f" * {line}\n" for line in lines)
         + " */\n#include <stdbool.h>\n#include <string.h>\n\n"
-        '#include "ecgd_engine.h"\n#include "ecgd_kernels.h"\n' + (f"\n{definitions}\n" if definitions else "")
+        '#include "ecgd_engine.h"\n#include "ecgd_kernels.h"\n'
+        + ('#include "ecgd_kernels_f32.h"\n' if _floats(e) else "")
+        + (f"\n{definitions}\n" if definitions else "")
     )
+
+
+def _floats(e: Emitter) -> bool:
+    return any(v.dtype == "float32" for v in e.network.values)
 
 
 def _memory(e: Emitter) -> str:
@@ -60,15 +67,21 @@ def _memory(e: Emitter) -> str:
         if buffer.role == "window":
             value = e.network.values[buffer.owner]
             lines.append(
-                f"#define VALUE_{buffer.owner} ((int16_t *){place}) /* {buffer.positions} of {value.time} positions x "
+                f"#define VALUE_{buffer.owner} (({c_type(value)} *){place}) /* {buffer.positions} of {value.time} positions x "
                 f"{value.channels} */"
             )
         elif buffer.role == "sums":
-            lines.append(f"#define SUMS_{buffer.owner} ((int32_t *){place})")
+            lines.append(f"#define SUMS_{buffer.owner} (({_sum_type(e, buffer.owner)} *){place})")
         else:
             number = e.network.stages[buffer.owner].work.number
-            lines.append(f"#define OUTPUT_{number} ((int8_t *){place})")
+            value = e.network.values[e.network.stages[buffer.owner].reads[0].value]
+            kind = "int8_t" if value.dtype == "int8" else c_type(value)
+            lines.append(f"#define OUTPUT_{number} (({kind} *){place})")
     return "\n".join(lines) + "\n"
+
+
+def _sum_type(e: Emitter, stage: int) -> str:
+    return "float" if e.network.values[e.network.stages[stage].writes].dtype == "float32" else "int32_t"
 
 
 def _state(e: Emitter) -> str:
@@ -93,15 +106,15 @@ def _helpers(e: Emitter) -> str:
     return a < b ? a : b;
 }
 
-static inline void zero(int16_t *at, int elements)
+static inline void zero(void *at, int bytes)
 {
-    memset(at, 0, (size_t)elements * sizeof *at);
+    memset(at, 0, (size_t)bytes);
 }
 
-/* Move elements [from, end) of a window to its start. */
-static inline void slide(int16_t *window, int from, int end)
+/* Move bytes [from, end) of a window to its start. */
+static inline void slide(void *window, int from, int end)
 {
-    memmove(window, window + from, (size_t)(end - from) * sizeof *window);
+    memmove(window, (uint8_t *)window + from, (size_t)(end - from));
 }
 
 static int sweep(void);
@@ -110,6 +123,10 @@ static int sweep(void);
         text = text.replace(text[text.index("static inline void zero") : text.index("/* Move")], "")
     if "slide(" not in "".join(e.source.functions):
         text = text.replace(text[text.index("/* Move") : text.index("static int sweep")], "")
+    if "pool_f32" in e.needs_edges:
+        text += "\n" + _POOL_EDGES.replace("pool_at_edges", "pool_at_edges_f32").replace(
+            "ecgd_pool_t", "ecgd_pool_f32_t"
+        ).replace("int16_t *", "float *")
     return text + ("\n" + _POOL_EDGES if "pool" in e.needs_edges else "")
 
 
@@ -124,7 +141,7 @@ def _ends(e: Emitter) -> tuple[str, str]:
         v = stage.writes
         trail, channels = e.plan.trace.windows[v].trail, e.network.values[v].channels
         text += f"    if (s.left_{stage.index} == 0 && !s.padded_{v}) {{\n"
-        text += f"        zero(room_{v}({trail}), {trail * channels});\n"
+        text += f"        zero(room_{v}({trail}), {trail * channels * element_bytes(e.network.values[v])});\n"
         text += f"        s.filled_{v} = (position_t)(s.filled_{v} + {trail});\n"
         text += f"        s.padded_{v} = true;\n        padded = 1;\n    }}\n"
     return (

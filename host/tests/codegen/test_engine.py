@@ -12,7 +12,7 @@ from ecgdeploy.graph import read_tflite
 
 BENCH = Path(os.environ.get("ECGDEPLOY_DATA", "/nonexistent")).parent / "bench" / "models"
 needs_bench = pytest.mark.skipif(not BENCH.is_dir(), reason="set ECGDEPLOY_DATA to a folder beside bench/models")
-MODELS = ["beat_cnn", "beat_cnn_2d", "ds_resnet", "ds_resnet_2d", "mtcnn"]
+MODELS = ["kws_like_f32", "beat_cnn", "beat_cnn_2d", "ds_resnet", "ds_resnet_2d", "mtcnn"]
 
 
 @needs_bench

@@ -20,7 +20,15 @@ from ecgdeploy.toolchains.linkmap import measure, parse_map
 
 CORE = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
 # as in projects: -O2 and builtins, sections that the linker can drop
-COMPILE = ("-std=c11", "-O2", "-ffunction-sections", "-fdata-sections", "-fno-common", "-masm-syntax-unified")
+COMPILE = (
+    "-std=c11",
+    "-O2",
+    "-ffp-contract=off",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-common",
+    "-masm-syntax-unified",
+)
 LINK = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments")
 FLASH_BYTES, RAM_BYTES, STACK_BYTES = 4 << 20, 4 << 20, 64 << 10
 ICOUNT_SHIFT = 7  # one instruction is 128 ns of virtual time; the 25 MHz timer ticks every 40 ns

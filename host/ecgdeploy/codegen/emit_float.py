@@ -1,0 +1,138 @@
+"""The float32 stages as C: calls of ``firmware/kernels/ecgd_kernels_f32.h``."""
+
+# ruff: noqa: E501  (lines of C)
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.schedule import outputs_of
+
+if TYPE_CHECKING:
+    from ecgdeploy.codegen.emit import Emitter
+
+BLOCK = 8  # output channels that run side by side (ECGD_F32_CHANNELS)
+
+
+def c_float(value: float | np.floating) -> str:
+    """A float32 as C: hexadecimal, so that no digit is lost."""
+    number = np.float32(value)
+    if number == 0:
+        return "0.0f" if not np.signbit(number) else "-0.0f"
+    return f"{float(number).hex()}f"
+
+
+def c_floats(values: np.ndarray) -> str:
+    """Comma-separated float32 elements, wrapped."""
+    flat = [c_float(v) for v in np.asarray(values, np.float32).reshape(-1)]
+    return ",\n    ".join(", ".join(flat[i : i + 8]) for i in range(0, len(flat), 8))
+
+
+def float_calls(e: Emitter, stage: ir.Stage) -> list[str]:
+    """The statements of a float32 stage that do its work."""
+    work, i = stage.work, stage.index
+    x = e.network.values[stage.reads[0].value]
+    if isinstance(work, ir.Output):
+        return [f"memcpy(OUTPUT_{work.number}, {e.window(stage, 0)}, {4 * x.elements});"]
+    y = e.network.values[stage.writes]
+    if isinstance(work, ir.FloatConv):
+        return _convolution(e, stage, work)
+    if isinstance(work, ir.Pool):
+        e.source.constants.append(
+            f"static const ecgd_pool_f32_t pool_{i} = {{.channels = {y.channels}, .taps = {work.taps}, .stride = {work.stride}, "
+            f".low = {c_float(work.low)}, .high = {c_float(work.high)}}};\n"
+        )
+        kernel = f"ecgd_{work.mode}_pool_f32"
+        if work.before == 0 and (y.time - 1) * work.stride + work.taps <= x.time:
+            return [f"{kernel}(&pool_{i}, {e.window(stage, 0)}, (uint32_t)n, room_{stage.writes}(n));"]
+        e.needs_edges.add("pool_f32")
+        start = f"({y.time} - s.left_{i}) * {work.stride} - {work.before}"
+        return [
+            f"pool_at_edges_f32({kernel}, &pool_{i}, {e.window(stage, 0)}, {start}, {x.time}, n, room_{stage.writes}(n));"
+        ]
+    if isinstance(work, ir.Elementwise):
+        return _elementwise(e, stage, work)
+    if isinstance(work, ir.Mean):
+        count = x.elements // y.elements if stage.reads[0].whole else "(uint32_t)n"
+        finish = f"ecgd_divide_f32(SUMS_{i}, {y.elements}, {float(work.divisor)}f, room_{stage.writes}(1));"
+        if not work.divisor:
+            finish = f"memcpy(room_{stage.writes}(1), SUMS_{i}, {4 * y.elements});"
+        return [
+            f"if (s.left_{i} == {outputs_of(e.network, stage)}) {{",
+            f"    memset(SUMS_{i}, 0, {4 * y.elements});",
+            "}",
+            f"ecgd_accumulate_f32(SUMS_{i}, {e.window(stage, 0)}, {y.elements}, {count});",
+            f"if (s.left_{i} == n) {{",
+            f"    {finish}",
+            "}",
+        ]
+    assert isinstance(work, ir.FloatFunction), stage.kind
+    out, count, window = f"room_{stage.writes}(n)", f"(uint32_t)n * {y.channels}u", e.window(stage, 0)
+    if work.function == "softmax":
+        return [f"ecgd_softmax_f32({c_float(work.parameter)}, {window}, (uint32_t)n, {y.channels}, {out});"]
+    if work.function == "logistic":
+        return [f"ecgd_logistic_f32({window}, {count}, {out});"]
+    if work.function == "leaky_relu":
+        return [f"ecgd_leaky_relu_f32({window}, {count}, {c_float(work.parameter)}, {out});"]
+    return [f"ecgd_clamp_f32({window}, {count}, {c_float(work.low)}, {c_float(work.high)}, {out});"]
+
+
+def _convolution(e: Emitter, stage: ir.Stage, work: ir.FloatConv) -> list[str]:
+    i = stage.index
+    x, y = e.network.values[stage.reads[0].value], e.network.values[stage.writes]
+    limits = f".low = {c_float(work.low)}, .high = {c_float(work.high)}"
+    if work.depthwise:
+        kind, kernel, weights, bias = "ecgd_depthwise_f32_t", "ecgd_depthwise_f32", work.weights, work.bias
+        shape = f".taps = {work.taps}, .step = {work.dilation * x.channels}"
+    else:
+        kind, kernel = "ecgd_conv_f32_t", "ecgd_conv_f32"
+        outputs, taps, inputs = work.weights.shape
+        filled = -(-outputs // BLOCK) * BLOCK
+        full = np.zeros((filled, taps * inputs), np.float32)
+        full[:outputs] = work.weights.reshape(outputs, -1)
+        weights = full.reshape(-1, BLOCK, taps * inputs).transpose(0, 2, 1)
+        bias = np.zeros(filled, np.float32)
+        bias[:outputs] = work.bias
+        contiguous = work.dilation == 1 or taps == 1
+        segments, length = (1, taps * inputs) if contiguous else (taps, inputs)
+        shape = f".segments = {segments}, .length = {length}, .step = {0 if contiguous else work.dilation * inputs}"
+    e.source.constants.append(
+        f"/* {e.describe(stage)} */\n"
+        f"static const float weights_{i}[{weights.size}] = {{\n    {c_floats(weights)}}};\n"
+        f"static const float bias_{i}[{bias.size}] = {{\n    {c_floats(bias)}}};\n"
+        f"static const {kind} layer_{i} = {{.weights = weights_{i}, .bias = bias_{i}, .channels = {y.channels}, {shape}, "
+        f".stride = {work.stride * x.channels}, {limits}}};\n"
+    )
+    return [f"{kernel}(&layer_{i}, {e.window(stage, 0)}, (uint32_t)n, room_{stage.writes}(n));"]
+
+
+def _elementwise(e: Emitter, stage: ir.Stage, work: ir.Elementwise) -> list[str]:
+    y = e.network.values[stage.writes]
+    i, c = stage.index, y.channels
+    e.source.constants.append(
+        f"static const ecgd_elementwise_f32_t elementwise_{i} = {{.low = {c_float(work.low)}, .high = {c_float(work.high)}}};\n"
+    )
+    operands, patterns = [], list(work.patterns)
+    variable = iter(range(len(stage.reads)))
+    for which, constant in enumerate(work.constants):
+        if constant is None:
+            operands.append(e.window(stage, next(variable)))
+            continue
+        name = f"operand_{i}_{which}"
+        e.source.constants.append(f"static const float {name}[{constant.size}] = {{\n    {c_floats(constant)}}};\n")
+        offset = {"full": f" + ({y.time} - s.left_{i}) * {c}", "position": f" + ({y.time} - s.left_{i})"}
+        operands.append(name + offset.get(patterns[which], ""))
+    one = ("scalar", "position")
+    if patterns[0] in one and work.operation != "sub":  # the kernels broadcast their second operand only
+        operands.reverse()
+        patterns.reverse()
+    kernel, op = f"ecgd_{work.operation}_f32", f"&elementwise_{i}"
+    row = {"full": f" + p * {c}", "position": " + p", "channel": "", "scalar": ""}
+    a, b = (f"{operand}{row[pattern]}" for operand, pattern in zip(operands, patterns, strict=True))
+    head = [f"float *out = room_{stage.writes}(n);", "for (int p = 0; p < n; p++) {"]
+    if patterns[0] in one:
+        inner = f"{kernel}({op}, {a}, {b}{' + k' if patterns[1] not in one else ''}, 1, 1, out + p * {c} + k);"
+        return [*head, f"    for (int k = 0; k < {c}; k++) {{", f"        {inner}", "    }", "}"]
+    return [*head, f"    {kernel}({op}, {a}, {b}, {0 if patterns[1] in one else 1}, {c}, out + p * {c});", "}"]
