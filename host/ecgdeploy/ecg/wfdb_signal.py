@@ -82,6 +82,32 @@ def read_signals(path: Path, *, sums_absent: bool = False, stale_initial: bool =
     return Signals(header, millivolts, leads, tuple(dict.fromkeys(remarks)))
 
 
+def expect(
+    signals: Signals,
+    rates: tuple[float, ...],
+    gain: float | None = None,
+    baseline: int | None = None,
+    samples: int | None = None,
+) -> None:
+    """Refuse a header that contradicts what is published about its data set.
+
+    Checksums do not cover the header itself: with a changed gain or rate the record would be read, and be wrong.
+    """
+    header = signals.header
+    if header.rate not in rates:
+        known = " or ".join(f"{rate:g}" for rate in rates)
+        raise DataError(f"{header.path.name}: {header.rate:g} Hz, records of this data set have {known} Hz", _HINT)
+    if samples is not None and header.samples != samples:
+        raise DataError(f"{header.path.name}: {header.samples} samples, records of this data set have {samples}", _HINT)
+    for line in header.signals:
+        if gain is not None and line.gain != gain:
+            text = f"gain {line.gain:g}/mV, records of this data set have {gain:g}/mV"
+            raise DataError(f"{header.path.name}: {text}", _HINT)
+        if baseline is not None and line.baseline != baseline:
+            text = f"baseline {line.baseline}, records of this data set have {baseline}"
+            raise DataError(f"{header.path.name}: {text}", _HINT)
+
+
 def _check_file(header: Header, file: str) -> None:
     """Exactly the bytes that the header announces, no more and no fewer."""
     lines = [line for line in header.signals if line.file == file]

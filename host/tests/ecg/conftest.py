@@ -76,6 +76,14 @@ def write_record(
     return path
 
 
+def write_mitbih(folder: Path, name: str, samples: int, seed: int = 2) -> Path:
+    """A record with the headers of the MIT-BIH database: 360 Hz, gain 200, ADC zero 1024."""
+    digital = np.random.default_rng([seed, int(name)]).integers(400, 1700, (samples, 2))
+    path = write_record(folder, name, digital, ("MLII", "V1"), 360, layout="212", gain="200 11 1024")
+    path.write_text(path.read_text().replace("200 11 1024 16 0", "200 11 1024"))
+    return path
+
+
 @pytest.fixture
 def digital() -> np.ndarray:
     """A small signal in ADC units: int64 [400, 2], within 12 bits."""

@@ -18,7 +18,7 @@ from ecgdeploy.ecg.wfdb_annotation import write_annotations
 from ecgdeploy.errors import DataError
 from ecgdeploy.provenance import sha256_file
 
-from .conftest import real, write_record
+from .conftest import real, write_mitbih, write_record
 
 
 @pytest.mark.slow
@@ -43,10 +43,9 @@ def test_the_published_files_have_their_counts_and_no_fault(real_data):
 @pytest.fixture
 def copy(tmp_path) -> Path:
     """A small MIT-BIH folder with sums, made by the test."""
-    rng = np.random.default_rng(2)
     folder = tmp_path / "mitdb"
     for name in ("100", "101"):
-        write_record(folder, name, rng.integers(-900, 900, (720, 2)), ("MLII", "V1"), 360, layout="212")
+        write_mitbih(folder, name, 720)
         write_annotations(folder / f"{name}.atr", Annotations.at([9, 300, 500], ["+", "N", "V"], ["(N", "", ""]))
     (folder / "RECORDS").write_text("100\n101\n")
     lines = [f"{sha256_file(path)} {path.name}" for path in sorted(folder.iterdir())]

@@ -21,7 +21,7 @@ from ecgdeploy.ecg.tasks import load_task
 from ecgdeploy.ecg.wfdb_annotation import write_annotations
 from ecgdeploy.errors import DataError, UsageError
 
-from .conftest import write_record
+from .conftest import write_mitbih
 
 MITDB = dataset("mitdb")
 
@@ -161,10 +161,8 @@ def test_a_server_that_is_not_there_is_unreachable(monkeypatch, tmp_path):
 
 
 def test_the_beat_task_downloads_the_database_where_the_internet_is(mirror, tmp_path, monkeypatch, caplog):
-    rng = np.random.default_rng(6)
-    mirror.files = {}
     for name in mitbih.RECORDS:
-        write_record(tmp_path / "made", name, rng.integers(-900, 900, (900, 2)), ("MLII", "V1"), 360, layout="212")
+        write_mitbih(tmp_path / "made", name, 900)
         write_annotations(tmp_path / "made" / f"{name}.atr", Annotations.at([300, 600], ["N", "V"]))
     mirror.files = {path.name: path.read_bytes() for path in (tmp_path / "made").iterdir()} | {"100.xws": b"unneeded"}
     mirror.publish()

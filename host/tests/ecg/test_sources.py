@@ -18,15 +18,17 @@ from ecgdeploy.ecg.sources.cinc2017 import Cinc2017
 from ecgdeploy.ecg.sources.cinc2020 import Cinc2020
 from ecgdeploy.ecg.sources.cpsc2018 import Cpsc2018
 from ecgdeploy.ecg.sources.icentia11k import Icentia11k
+from ecgdeploy.ecg.sources.mitbih import MitBih
 from ecgdeploy.ecg.sources.ptbxl import PtbXl
 from ecgdeploy.ecg.sources.sph import Sph
 from ecgdeploy.ecg.wfdb_annotation import write_annotations
 from ecgdeploy.errors import DataError, UsageError
 
-from .conftest import real, write_record
+from .conftest import real, write_mitbih, write_record
 
 RNG = np.random.default_rng(11)
 TWELVE = RNG.integers(-900, 900, (600, 12))
+TEN_SECONDS = RNG.integers(-900, 900, (5000, 12))
 
 
 def table(path: Path, *rows: dict[str, str]) -> None:
@@ -60,7 +62,8 @@ def test_ptbxl_has_the_published_folds_and_statements(real_data):
 @pytest.fixture
 def small_ptbxl(tmp_path):
     for rate, suffix in ((100, "lr"), (500, "hr")):
-        write_record(tmp_path / f"records{rate}" / "00000", f"00001_{suffix}", TWELVE, ptbxl_leads(), rate)
+        folder = tmp_path / f"records{rate}" / "00000"
+        write_record(folder, f"00001_{suffix}", TEN_SECONDS[: 10 * rate], ptbxl_leads(), rate)
     row = {
         "ecg_id": "1", "patient_id": "7.0", "age": "300.0", "sex": "0", "scp_codes": "{'NORM': 100.0, 'SR': 0.0}",
         "strat_fold": "10", "filename_lr": "records100/00000/00001_lr", "filename_hr": "records500/00000/00001_hr",
@@ -385,3 +388,20 @@ def test_a_record_that_contradicts_itself_does_not_exist(changes, message):
     good = {"name": "r", "signal": np.zeros((4, 2), np.float32), "leads": ("I", "II"), "rate": 360.0}
     with pytest.raises(DataError, match=message):
         Record(**{**good, **changes}, patient="p", source="s", licence="l")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("2 360 ", "2 630 ", "630 Hz, records of this data set have 360 Hz"),
+        ("212 200 11", "212 20 11", "gain 20/mV, records of this data set have 200/mV"),
+        ("11 1024", "11 1042", "baseline 1042, records of this data set have 1024"),
+    ],
+)
+def test_a_header_that_contradicts_its_data_set_is_refused(tmp_path, old, new, message):
+    path = write_mitbih(tmp_path, "100", 720)
+    write_annotations(tmp_path / "100.atr", Annotations.at([300], ["N"]))
+    assert MitBih(tmp_path).record("100").rate == 360
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(DataError, match=message):
+        MitBih(tmp_path).record("100")

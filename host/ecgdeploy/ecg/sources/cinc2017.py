@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ecgdeploy.ecg.record import Record
-from ecgdeploy.ecg.wfdb_signal import read_signals
+from ecgdeploy.ecg.wfdb_signal import expect, read_signals
 from ecgdeploy.errors import DataError, unknown
 
 NAME = "PhysioNet/CinC Challenge 2017 1.0.0"
@@ -82,6 +82,7 @@ class Cinc2017:
         if name not in self.labels:
             raise unknown("CinC 2017 record", name, self.labels)
         signals = read_signals(self.waveforms / f"{name}.hea", sums_absent=True, stale_initial=True)
+        expect(signals, (RATE,), gain=1000.0, baseline=0)
         return Record(
             name=name,
             signal=signals.millivolts,

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ecgdeploy.ecg.record import Record
+from ecgdeploy.ecg.record import STANDARD_LEADS, Record
 from ecgdeploy.ecg.wfdb_header import Header, read_header
-from ecgdeploy.ecg.wfdb_signal import read_signals
+from ecgdeploy.ecg.wfdb_signal import expect, read_signals
 from ecgdeploy.errors import DataError, unknown
 from ecgdeploy.provenance import sha256_file
 
 NAME = "PhysioNet/CinC Challenge 2020/2021"
 LICENCE = "CC BY 4.0"
+RATES = (500.0, 1000.0, 257.0)  # all sources, PTB, St Petersburg INCART
 FOLDER = "cinc2021"
 # folder of the Challenge -> the source's name
 SUBSETS = {
@@ -164,6 +165,9 @@ class Cinc2020:
 def read_dx_record(path: Path, patient: str, source: str, licence: str) -> Record:
     """A WFDB record whose header comments give ``Age``, ``Sex`` and the SNOMED CT codes ``Dx``."""
     signals = read_signals(path)
+    expect(signals, RATES)
+    if set(signals.leads) != set(STANDARD_LEADS):
+        raise DataError(f"{path.name}: leads {', '.join(signals.leads)}, not the standard 12", "copy the header again")
     return Record(
         name=path.stem,
         signal=signals.millivolts,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ecgdeploy.ecg.record import Record
 from ecgdeploy.ecg.wfdb_annotation import read_annotations
-from ecgdeploy.ecg.wfdb_signal import read_signals
+from ecgdeploy.ecg.wfdb_signal import expect, read_signals
 from ecgdeploy.errors import UsageError, unknown
 
 NAME = "Icentia11k 1.0"
@@ -55,6 +55,7 @@ class Icentia11k:
             raise unknown("Icentia11k segment", name, self.paths)
         path = self.paths[name]
         signals = read_signals(path)
+        expect(signals, (RATE,))
         return Record(
             name=name,
             signal=signals.millivolts,

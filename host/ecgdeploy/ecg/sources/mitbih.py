@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ecgdeploy.ecg.record import Record
 from ecgdeploy.ecg.wfdb_annotation import read_annotations
-from ecgdeploy.ecg.wfdb_signal import read_signals
+from ecgdeploy.ecg.wfdb_signal import expect, read_signals
 from ecgdeploy.errors import unknown
 
 NAME = "MIT-BIH Arrhythmia Database 1.0.0"
@@ -71,6 +71,7 @@ class MitBih:
         if name not in RECORDS:
             raise unknown("MIT-BIH record", name, RECORDS)
         signals = read_signals(self.folder / f"{name}.hea")
+        expect(signals, (RATE,), gain=200.0, baseline=1024)
         annotations = read_annotations(self.folder / f"{name}.atr", len(signals.millivolts))
         words = signals.header.comments[0].split() if signals.header.comments else []
         age = float(words[0]) if words and words[0].isdigit() else None  # the first comment reads "69 M 1085 1629 x1"
