@@ -88,6 +88,8 @@ def expect(
     gain: float | None = None,
     baseline: int | None = None,
     samples: int | None = None,
+    leads: tuple[str, ...] | None = None,
+    sums: bool = True,
 ) -> None:
     """Refuse a header that contradicts what is published about its data set.
 
@@ -100,6 +102,10 @@ def expect(
     if samples is not None and header.samples != samples:
         raise DataError(f"{header.path.name}: {header.samples} samples, records of this data set have {samples}", _HINT)
     for line in header.signals:
+        if sums and line.checksum is None:
+            raise DataError(f"{header.path.name}: lead {line.lead} has no checksum; this data set has them", _HINT)
+        if leads is not None and canonical_lead(line.lead) not in leads:
+            raise DataError(f"{header.path.name}: lead '{line.lead}', this data set has {', '.join(leads)}", _HINT)
         if gain is not None and line.gain != gain:
             text = f"gain {line.gain:g}/mV, records of this data set have {gain:g}/mV"
             raise DataError(f"{header.path.name}: {text}", _HINT)

@@ -395,6 +395,7 @@ def test_a_record_that_contradicts_itself_does_not_exist(changes, message):
     [
         ("2 360 ", "2 630 ", "630 Hz, records of this data set have 360 Hz"),
         ("212 200 11", "212 20 11", "gain 20/mV, records of this data set have 200/mV"),
+        ("MLII", "MLIJ", "lead 'MLIJ', this data set has MLII, V1, V2, V4, V5"),
         ("11 1024", "11 1042", "baseline 1042, records of this data set have 1024"),
     ],
 )

@@ -82,7 +82,7 @@ class Cinc2017:
         if name not in self.labels:
             raise unknown("CinC 2017 record", name, self.labels)
         signals = read_signals(self.waveforms / f"{name}.hea", sums_absent=True, stale_initial=True)
-        expect(signals, (RATE,), gain=1000.0, baseline=0)
+        expect(signals, (RATE,), gain=1000.0, baseline=0, leads=("ECG",), sums=False)
         return Record(
             name=name,
             signal=signals.millivolts,

@@ -55,7 +55,7 @@ class Icentia11k:
             raise unknown("Icentia11k segment", name, self.paths)
         path = self.paths[name]
         signals = read_signals(path)
-        expect(signals, (RATE,))
+        expect(signals, (RATE,), sums=False)
         return Record(
             name=name,
             signal=signals.millivolts,

@@ -17,6 +17,7 @@ NAME = "MIT-BIH Arrhythmia Database 1.0.0"
 LICENCE = "ODC-By 1.0"
 FOLDER = "mitdb"
 RATE = 360.0
+LEADS = ("MLII", "V1", "V2", "V4", "V5")
 # fmt: off
 RECORDS = (
     "100", "101", "102", "103", "104", "105", "106", "107", "108", "109", "111", "112", "113", "114", "115", "116",
@@ -71,7 +72,7 @@ class MitBih:
         if name not in RECORDS:
             raise unknown("MIT-BIH record", name, RECORDS)
         signals = read_signals(self.folder / f"{name}.hea")
-        expect(signals, (RATE,), gain=200.0, baseline=1024)
+        expect(signals, (RATE,), gain=200.0, baseline=1024, leads=LEADS)
         annotations = read_annotations(self.folder / f"{name}.atr", len(signals.millivolts))
         words = signals.header.comments[0].split() if signals.header.comments else []
         age = float(words[0]) if words and words[0].isdigit() else None  # the first comment reads "69 M 1085 1629 x1"

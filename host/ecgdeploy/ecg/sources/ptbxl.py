@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ecgdeploy.ecg.record import Record
+from ecgdeploy.ecg.record import STANDARD_LEADS, Record
 from ecgdeploy.ecg.wfdb_signal import expect, read_signals
 from ecgdeploy.errors import DataError, unknown
 
@@ -120,7 +120,7 @@ class PtbXl:
             raise unknown("PTB-XL record (with its waveform here)", name, self.rows)
         row = self.rows[name]
         signals = read_signals(self.folder / f"{row.path}.hea")
-        expect(signals, (float(self.rate),), gain=1000.0, baseline=0, samples=10 * self.rate)
+        expect(signals, (float(self.rate),), gain=1000.0, baseline=0, samples=10 * self.rate, leads=STANDARD_LEADS)
         hidden = ("older than 89 years",) if row.age == HIDDEN_AGE else ()
         return Record(
             name=name,

@@ -71,7 +71,6 @@ class BeatTask:
         """The steps from millivolts to model input, as data."""
         return {
             "lead": LEAD,
-            "lead_where_absent": "the first",
             "window": {"samples": LENGTH, "beat_at": LENGTH // 2, "beyond_the_record": "repeat the edge"},
             "steps": [{"kind": "centre"}, {"kind": "scale", "millivolts": SCALE_MV}],
         }
@@ -134,7 +133,7 @@ class BeatTask:
             left_out += int((classes == -1).sum())
             index = np.flatnonzero(classes >= (-1 if every_beat else 0))
             index = index[windows.spaced(len(index), limit)]
-            lead = record.lead(LEAD) if LEAD in record.leads else record.signal[:, 0]
+            lead = record.lead(LEAD)
             if not np.isfinite(lead).all():
                 raise DataError(f"record {name}: lead {LEAD} has samples without a value", "fill the gap first")
             places = annotations.samples[index]
