@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "train": ("train", "train", "Train a model from a preset or a TOML file; resumes."),
     "quantize": ("quantize", "quantize", "Make .tflite files of several precisions from a training run."),
     "data": ("data", "data", "ECG data sets: list, fetch, check, show."),
+    "study": ("study", "study", "Run and report the papers' experiments."),
     "zoo": ("zoo", "zoo", "List the trained presets, or show a model card."),
     "plan": ("plan", "plan", "Print and draw how a model would run: schedule and memory."),
     "verify": ("verify", "verify", "Hold the generated C against TFLM, layer by layer on demand."),

@@ -91,7 +91,9 @@ def convert_all(
         if precision not in (*CONVERTIBLE, *FROM_FAKE):
             raise unknown("precision", precision, (*CONVERTIBLE, *FROM_FAKE))
         if precision in NEEDS_CALIBRATION and windows is None:
-            windows, note = _calibration(calibration, precision)
+            if calibration is None:
+                raise UsageError(f"precision {precision} needs a calibration set", "give task.calibration(n)")
+            windows, note = calibration_windows(calibration)
     with tempfile.TemporaryDirectory(prefix="ecgdeploy-convert-") as scratch:
         folder = Path(scratch)
         if windows is not None:
@@ -119,12 +121,17 @@ def convert_all(
     return made
 
 
-def _calibration(view: Any, precision: str) -> tuple[np.ndarray, dict[str, Any]]:
+def calibration_windows(view: Any) -> tuple[np.ndarray, dict[str, Any]]:
+    """Windows float32 [n, samples, leads] that set ranges, and what a manifest says of them.
+
+    Raises
+    ------
+    DataError
+        Not a `CalibrationView`, or NaN in it.
+    """
     from ecgdeploy.ecg.views import for_calibration
     from ecgdeploy.training import checks
 
-    if view is None:
-        raise UsageError(f"precision {precision} needs a calibration set", "give task.calibration(n)")
     view = for_calibration(view)
     checks.finite(view, "calibration set")
     windows = np.ascontiguousarray(view.inputs, dtype=np.float32)

@@ -8,6 +8,7 @@ fake-quantization operators that TensorFlow's converter reads, and its weights f
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,14 @@ from typing import Any
 import numpy as np
 
 from ecgdeploy.errors import ModelError
+from ecgdeploy.provenance import write_atomic
+from ecgdeploy.quantization.precision import calibration_windows
 from ecgdeploy.training import config
 from ecgdeploy.training import run as training
 from ecgdeploy.training.run import Run
+
+#: beside a QAT run's model: which windows fixed the ranges, and the ranges
+CALIBRATION = "calibration.json"
 
 
 def consumers(model: Any) -> dict[str, list[Any]]:
@@ -52,14 +58,16 @@ def fused_ends(model: Any) -> dict[str, str]:
     return ends
 
 
-def observe(model: Any, windows: np.ndarray, batch: int = 64) -> dict[str, tuple[float, float]]:
+def observe(model: Any, windows: np.ndarray, batch: int = 64, *, every: bool = False) -> dict[str, tuple[float, float]]:
     """True minimum and maximum of every quantized tensor over `windows` [n, samples, leads]; ``""`` is the input.
 
-    The true extremes, not a moving average: an average clips (an error of 0.023 against 0.004 on a beat network).
+    With `every`, also of the convolutions' outputs before batch normalization. The true extremes, not a moving
+    average: an average clips (an error of 0.023 against 0.004 on a beat network).
     """
     import keras
 
-    ends = list(fused_ends(model))
+    fused = fused_ends(model)
+    ends = [la.name for la in model.layers if la.name in fused or (every and la.name in fused.values())]
     probe = keras.Model(model.inputs, [model.get_layer(name).output for name in ends])
     low, high = np.full(len(ends), np.inf), np.full(len(ends), -np.inf)
     for start in range(0, len(windows), batch):
@@ -73,7 +81,9 @@ def observe(model: Any, windows: np.ndarray, batch: int = 64) -> dict[str, tuple
     return limits
 
 
-def fake_quantized(model: Any, limits: dict[str, tuple[float, float]], keep_float: Collection[str] = ()) -> Any:
+def fake_quantized(
+    model: Any, limits: dict[str, tuple[float, float]], keep_float: Collection[str] = (), *, fold: bool = True
+) -> Any:
     """Twin of `model` that rounds as int8 kernels do, batch normalization folded.
 
     Parameters
@@ -82,6 +92,8 @@ def fake_quantized(model: Any, limits: dict[str, tuple[float, float]], keep_floa
         Ranges from `observe`.
     keep_float : collection of str
         Convolutions and dense layers (by name) that stay in float: islands of a mixed-precision file.
+    fold : bool
+        False only to show what it costs to round before batch normalization; `limits` then from ``every=True``.
 
     Raises
     ------
@@ -99,7 +111,7 @@ def fake_quantized(model: Any, limits: dict[str, tuple[float, float]], keep_floa
     def twin(layer: Any) -> Any:
         config = layer.get_config()
         if isinstance(layer, keras.layers.BatchNormalization):
-            return fake.Folded(name=layer.name)
+            return fake.Folded(name=layer.name) if fold else layer.__class__.from_config(config)
         kind: Any = fake.TWINS.get(type(layer))
         if kind is None:
             if isinstance(layer, (*fake.PASSING, keras.layers.InputLayer)):
@@ -112,7 +124,7 @@ def fake_quantized(model: Any, limits: dict[str, tuple[float, float]], keep_floa
         island = start in keep_float
         if "use_bias" in config:
             config |= {"use_bias": True, "quantize_weights": layer.name not in keep_float}
-        if layer.name in ends and not island:
+        if not island and (layer.name in ends or (not fold and layer.name in limits)):
             config["limits"] = limits[layer.name]
         if layer.name in first and not island:
             config["input_limits"] = limits[""]
@@ -121,7 +133,9 @@ def fake_quantized(model: Any, limits: dict[str, tuple[float, float]], keep_floa
     clone = keras.models.clone_model(model, clone_function=twin)
     for layer in model.layers:
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
-            clone.get_layer(layer.name).set_weights(_folded(layer, readers))
+            clone.get_layer(layer.name).set_weights(_folded(layer, readers if fold else None))
+        elif isinstance(layer, keras.layers.BatchNormalization) and not fold:
+            clone.get_layer(layer.name).set_weights(layer.get_weights())
     return clone
 
 
@@ -156,10 +170,10 @@ def finetune(
     DataError, ModelError, UsageError
         As training does; a layer without a twin.
     """
-    from ecgdeploy.ecg.views import for_calibration
     from ecgdeploy.training import runtime
 
     runtime.tensorflow(threads)
+    windows, note = calibration_windows(task.calibration(calibration, seed))
     base = config.parse(trained.manifest["config"], "config.json")
     settings = config.override(
         base,
@@ -173,11 +187,29 @@ def finetune(
             "starts_from": trained.manifest["weights_sha256"],
         },
     )
-    view = for_calibration(task.calibration(calibration, seed))
     model = load(trained.model)
-    limits = observe(model, np.asarray(view.inputs))
+    limits = observe(model, windows)
     make = functools.partial(fake_quantized, model, limits)
-    return training.train(settings, folder, task=task, threads=threads, report=report, make_model=make)
+    done = training.train(settings, folder, task=task, threads=threads, report=report, make_model=make)
+    write_atomic(folder / CALIBRATION, json.dumps(note | {"ranges": limits}, indent=1, sort_keys=True) + "\n")
+    return done
+
+
+def unrounded(model: Any) -> Any:
+    """The same folded weights without any rounding: what an ``int8-qat`` file is to be compared with."""
+    import keras
+
+    from ecgdeploy.quantization import fake
+
+    def plain(layer: Any) -> Any:
+        config = layer.get_config()
+        if isinstance(layer, tuple(fake.TWINS.values())):
+            config |= {"limits": None, "input_limits": None, "quantize_weights": False}
+        return layer.__class__.from_config(config)
+
+    clone = keras.models.clone_model(model, clone_function=plain)
+    clone.set_weights(model.get_weights())
+    return clone
 
 
 def load(path: Path) -> Any:
@@ -189,13 +221,13 @@ def load(path: Path) -> Any:
     return keras.saving.load_model(path, compile=False)
 
 
-def _folded(layer: Any, readers: dict[str, list[Any]]) -> list[np.ndarray]:
-    """Kernel and bias with the following batch normalization folded in."""
+def _folded(layer: Any, readers: dict[str, list[Any]] | None) -> list[np.ndarray]:
+    """Kernel and bias with the batch normalization among the `readers`, if any, folded in."""
     import keras
 
     kernel = np.asarray(layer.kernel)
     bias = np.asarray(layer.bias) if layer.use_bias else np.zeros(kernel.shape[-1], np.float32)
-    after = readers[layer.name]
+    after = readers[layer.name] if readers else []
     if len(after) == 1 and isinstance(after[0], keras.layers.BatchNormalization):
         norm = after[0]
         ones = np.ones(kernel.shape[-1], np.float32)

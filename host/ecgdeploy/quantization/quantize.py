@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 from collections.abc import Callable, Sequence
@@ -63,7 +64,8 @@ def quantize(
     test : TestView, optional
         Scores the files; nothing is chosen by it.
     qat_model : Path, optional
-        Keras model trained on with rounding layers; becomes ``int8-qat.tflite`` beside the others.
+        Keras model trained on with rounding layers; becomes ``int8-qat.tflite``, and ``float32-qat.tflite`` with the
+        same weights unrounded.
     made_from : dict, optional
         Recorded in the manifest: where the model came from.
     report : callable
@@ -93,7 +95,7 @@ def quantize(
         converted["mixed"] = made.file
         notes["mixed"] = {"islands": made.islands, "costs": made.costs, "errors": made.errors}
     if qat_model is not None:
-        converted["int8-qat"] = convert(qat_model, "int8-qat")
+        converted |= _of_qat(qat_model)
     for precision, file in converted.items():
         write_atomic(folder / f"{precision}.tflite", file.content)
     entries: dict[str, Any] = {}
@@ -106,8 +108,9 @@ def quantize(
             report(f"scoring {precision} on {len(test)} test windows")
             scores[precision] = TfliteRunner(file.content).run(test.inputs)
             entry["test"] = figures.figures(test.targets, scores[precision])
-            if "float32" in scores and precision != "float32":
-                entry["against_float32"] = compare(scores["float32"], scores[precision])
+            reference = "float32-qat" if precision.endswith("-qat") else "float32"
+            if reference in scores and precision != reference:
+                entry["against_float32"] = compare(scores[reference], scores[precision])
         entries[precision] = entry
     manifest = {
         "kind": "quantized model",
@@ -119,3 +122,18 @@ def quantize(
     }
     write_manifest(folder, manifest)
     return Quantized(folder, manifest)
+
+
+def _of_qat(model: Path) -> dict[str, Converted]:
+    from ecgdeploy.quantization import qat
+
+    with tempfile.TemporaryDirectory(prefix="ecgdeploy-qat-") as scratch:
+        plain = Path(scratch) / "unrounded.keras"
+        qat.unrounded(qat.load(model)).save(plain)
+        float32 = convert(plain, "float32")
+    return {
+        "float32-qat": dataclasses.replace(float32, precision="float32-qat"),
+        "int8-qat": dataclasses.replace(
+            convert(model, "int8-qat"), calibration=json.loads((model.parent / qat.CALIBRATION).read_text())
+        ),
+    }

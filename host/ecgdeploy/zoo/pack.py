@@ -33,15 +33,18 @@ def pack(run: Path, folder: Path, *, summary: str, intended_use: str, not_for: s
     except (OSError, ValueError) as error:
         raise UsageError(f"{run} is not a trained and quantized run", "ecgdeploy train, then quantize") from error
     files: dict[str, Any] = {}
+    # a run that was trained on with rounding is what its QAT files say; both files hold the same weights
+    qat = "int8-qat" in quantized["precisions"]
     for precision in PRECISIONS:
-        entry = quantized["precisions"].get(precision)
-        source = run / "tflite" / f"{precision}.tflite"
+        made = f"{precision}-qat" if qat else precision
+        entry = quantized["precisions"].get(made)
+        source = run / "tflite" / f"{made}.tflite"
         if not entry or "test" not in entry:
             raise UsageError(f"{run} has no scored {precision} file", "ecgdeploy quantize RUN, without --no-test")
         if sha256_file(source) != entry["sha256"]:
             raise UsageError(f"{source} changed since it was scored", "ecgdeploy quantize RUN again")
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, folder / source.name)
+        shutil.copyfile(source, folder / f"{precision}.tflite")
         files[precision] = entry
     provenance = trained["provenance"]["training"]
     card = {
@@ -61,7 +64,7 @@ def pack(run: Path, folder: Path, *, summary: str, intended_use: str, not_for: s
         "preprocessing": provenance["preprocessing"],
         "windows": trained["windows"],
         "positives": trained["positives"],
-        "validation": trained["validation"],
+        "validation": read_manifest(run / "qat")["validation"] if qat else trained["validation"],
         "files": files,
         "test": {"source": quantized["test"]["source"], "windows": quantized["test"]["windows"]},
         "config": trained["config"],
@@ -70,9 +73,13 @@ def pack(run: Path, folder: Path, *, summary: str, intended_use: str, not_for: s
         "best_epoch": trained["best_epoch"],
         "made_by": (
             f"ecgdeploy train --preset {trained['config']['name']} --threads 1 --output RUN; "
-            "ecgdeploy quantize RUN; ecgdeploy zoo pack RUN FOLDER"
+            f"ecgdeploy quantize RUN{_qat_option(run) if qat else ''}; ecgdeploy zoo pack RUN FOLDER"
         ),
         "versions": trained["versions"] | quantized["versions"],
     }
     write_atomic(folder / "card.json", json.dumps(card, indent=1, sort_keys=True) + "\n")
     return card
+
+
+def _qat_option(run: Path) -> str:
+    return f" --qat {read_manifest(run / 'qat')['config']['epochs']}"

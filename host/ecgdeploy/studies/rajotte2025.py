@@ -1,0 +1,230 @@
+"""Rajotte et al. 2025: what quantization does to a multi-task CNN on PTB-XL, with an int8 that does not collapse.
+
+Grid: leads {12, 5, 3} x output set {75, 56, 41} x precision. One unit trains the float model of one (leads, outputs)
+and fills the cells of all precisions. ``--quick`` uses a pooled, narrower network on the configurations that the
+paper's main findings need; the rows and the report say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgdeploy.errors import DataError
+from ecgdeploy.models.paper import LEADS, UNITS
+from ecgdeploy.provenance import sha256_file, versions
+from ecgdeploy.studies.base import Context, Done, Study, Unit
+from ecgdeploy.studies.subset import SubsetTask
+from ecgdeploy.training import checks, config, figures
+
+NAME = "rajotte2025"
+TASK = "ptbxl-statements"
+HEADS = ("diagnostic", "form", "rhythm")
+PAPER_PRECISIONS = ("float32", "float16", "dynamic", "int8")
+BEYOND = ("int16x8", "mixed", "int8-qat")
+PRECISIONS = PAPER_PRECISIONS + BEYOND
+CALIBRATION = 1000
+QUICK = ((12, "75"), (3, "75"), (12, "41"))
+ABLATION = "int8-mistakes"
+
+
+def units(quick: bool, ablate: bool) -> tuple[Unit, ...]:
+    """The grid; with `ablate` only the unit that shows what each mistake of int8 costs."""
+    if ablate:
+        from ecgdeploy.studies.int8_mistakes import MISTAKES
+
+        return (Unit(ABLATION, {"leads": 12, "outputs": "75"}, tuple(f"{ABLATION}/{name}" for name in MISTAKES)),)
+    grid = QUICK if quick else tuple((leads, outputs) for leads in LEADS for outputs in UNITS)
+    return tuple(_unit(leads, outputs) for leads, outputs in grid)
+
+
+def _unit(leads: int, outputs: str) -> Unit:
+    name = f"{leads}-{outputs}"
+    return Unit(name, {"leads": leads, "outputs": outputs}, tuple(f"{name}/{p}" for p in PRECISIONS))
+
+
+@cache
+def whole_task(data: Path | None) -> Any:
+    """PTB-XL with all 75 outputs and 12 leads, loaded once a process."""
+    from ecgdeploy.ecg.tasks import load_task
+
+    return load_task(TASK, data)
+
+
+def kept_outputs(counts: np.ndarray, groups: dict[str, tuple[int, int]], outputs: str) -> dict[str, list[int]]:
+    """Outputs of each head that remain: the rarest of the training set dropped as the paper does.
+
+    Outputs without any positive training record cannot be learned and are dropped too: on all of PTB-XL there is none,
+    on a part of it there are. Ties are broken by the order of the statements.
+    """
+    kept = {}
+    for head, width in zip(HEADS, UNITS[outputs], strict=True):
+        start, end = groups[head]
+        common = sorted(range(start, end), key=lambda i: (-counts[i], i))[:width]
+        kept[head] = sorted(i for i in common if counts[i] > 0)
+    return kept
+
+
+def subset(task: Any, leads: int, outputs: str) -> tuple[SubsetTask, dict[str, list[int]]]:
+    """The task with the paper's leads and the outputs that remain, and these by head.
+
+    Raises
+    ------
+    UsageError
+        A lead that the data set lacks.
+    DataError
+        A head without any output left.
+    """
+    from ecgdeploy.ecg.record import STANDARD_LEADS
+
+    places = checks.lead_indices(STANDARD_LEADS, LEADS[leads], task.source)
+    train = task.train()
+    kept = kept_outputs(checks.class_counts(train.targets, len(train.classes)), task.groups, outputs)
+    for head, chosen in kept.items():
+        if not chosen:
+            raise DataError(f"{task.source}: no {head} statement has a positive training record", "use more records")
+    flat = tuple(i for head in HEADS for i in kept[head])
+    return SubsetTask(task, tuple(places), flat), kept
+
+
+def settings(leads: int, widths: list[int], quick: bool) -> config.RunConfig:
+    """The training configuration: the paper's, or the quick one."""
+    options: dict[str, Any] = {"leads": leads, "units": widths}
+    content: dict[str, Any] = {
+        "schema": 1,
+        "name": f"mtcnn-{leads}-{sum(widths)}",
+        "task": TASK,
+        "seed": 1,
+        "epochs": 30,
+        "batch": 128,
+        "monitor": "macro_auc",
+        "checkpoint_steps": 50,
+        "model": {"name": "mtcnn", "options": options},
+        "loss": {"kind": "focal", "gamma": 2.0},
+        "optimizer": {"learning_rate": 1e-3},
+    }
+    if quick:
+        content |= {"epochs": 20, "batch": 32, "model": {"name": "mtcnn-pooled", "options": options | {"width": 0.25}}}
+    return config.parse(content, NAME)
+
+
+def trained(unit: Unit, context: Context) -> tuple[Any, Any, dict[str, list[int]]]:
+    """The unit's float run (resumed or already done), its task, and the outputs kept."""
+    from ecgdeploy.training import run
+
+    task, kept = subset(whole_task(context.data), unit.params["leads"], unit.params["outputs"])
+    made = settings(unit.params["leads"], [len(kept[head]) for head in HEADS], context.quick)
+    done = run.train(made, context.work(unit) / "float", task=task, threads=context.threads)
+    return done, task, kept
+
+
+def work(unit: Unit, context: Context) -> Iterator[Done]:
+    """Train one configuration and fill the cells of its precisions."""
+    if unit.id == ABLATION:
+        from ecgdeploy.studies import int8_mistakes
+
+        yield from int8_mistakes.work(unit, context)
+        return
+    from ecgdeploy.quantization import qat
+    from ecgdeploy.quantization.mixed import mixed
+    from ecgdeploy.quantization.precision import CONVERTIBLE, convert, convert_all
+
+    run, task, kept = trained(unit, context)
+    test, calibration = task.test(), task.calibration(CALIBRATION)
+    wanted = [cell.split("/")[1] for cell in context.todo]
+    scratch = context.work(unit)
+    common = {
+        "task": test.provenance, "source": test.source, "synthetic": test.synthetic, "config": run.manifest["config"],
+        "config_sha256": run.manifest["config_sha256"], "weights_sha256": run.manifest["weights_sha256"],
+        "seed": run.manifest["config"]["seed"], "versions": versions("tensorflow", "keras", "ai-edge-litert", "numpy"),
+        "peak_host_ram_bytes": run.manifest["peak_host_ram_bytes"],
+    }
+    plain = [name for name in wanted if name in CONVERTIBLE]
+    for name, file in (convert_all(run.model, plain, calibration) if plain else {}).items():
+        yield _cell(unit, name, file, test, kept, run, common, scratch)
+    if "mixed" in wanted:
+        made = mixed(run.model, calibration, scratch)
+        note = {"islands": made.islands, "sensitivity": made.costs}
+        yield _cell(unit, "mixed", made.file, test, kept, run, common, scratch, note)
+    if "int8-qat" in wanted:
+        epochs = 3 if context.quick else 5
+        tuned = qat.finetune(
+            run, task, scratch / "qat", epochs=epochs, learning_rate=1e-4, calibration=CALIBRATION,
+            threads=context.threads,
+        )
+        file = convert(tuned.model, "int8-qat")
+        yield _cell(unit, "int8-qat", file, test, kept, run, common, scratch, {"qat_epochs": epochs})
+
+
+def scores(targets: np.ndarray, probabilities: np.ndarray, kept: dict[str, list[int]]) -> dict[str, Any]:
+    """Macro AUC and macro F1, overall and by head."""
+    result: dict[str, Any] = {
+        "macro_auc": float(np.nanmean(figures.class_auc(targets, probabilities))),
+        "macro_f1": figures.macro_f1(targets, probabilities),
+        "outputs_scored": int(np.isfinite(figures.class_auc(targets, probabilities)).sum()),
+    }
+    start = 0
+    for head in HEADS:
+        part = slice(start, start + len(kept[head]))
+        auc = figures.class_auc(targets[:, part], probabilities[:, part])
+        # a head none of whose outputs has a positive test record has no AUC
+        result[f"macro_auc_{head}"] = float(np.nanmean(auc)) if np.isfinite(auc).any() else None
+        result[f"macro_f1_{head}"] = figures.macro_f1(targets[:, part], probabilities[:, part])
+        start = part.stop
+    return result
+
+
+def _cell(
+    unit: Unit,
+    name: str,
+    file: Any,
+    test: Any,
+    kept: dict[str, list[int]],
+    run: Any,
+    common: dict[str, Any],
+    scratch: Path,
+    note: dict[str, Any] | None = None,
+) -> Done:
+    from ecgdeploy.quantization.runner import TfliteRunner
+
+    path = scratch / f"{name}.tflite"
+    path.write_bytes(file.content)
+    probabilities, seconds = TfliteRunner(file.content).timed(test.inputs)
+    spread = {"mean": float(1e3 * seconds.mean()), "sd": float(1e3 * seconds.std(ddof=1)), "n": len(seconds)}
+    result = scores(test.targets, probabilities, kept) | {
+        "bytes": len(file.content),
+        "sha256": sha256_file(path),
+        "milliseconds": spread,
+        "calibration": file.calibration,
+        "network": run.manifest["config"]["model"],
+        "parameters": run.manifest["parameters"],
+        "units": {head: len(kept[head]) for head in HEADS},
+        "best_epoch": run.manifest["best_epoch"],
+        "epochs": run.manifest["epochs_run"],
+        **(note or {}),
+    }
+    arrays = {
+        "probabilities": probabilities, "targets": np.asarray(test.targets), "seconds": seconds,
+        "class_auc": figures.class_auc(test.targets, probabilities),
+    }
+    return Done(f"{unit.id}/{name}", result, common, arrays)
+
+
+def _report(rows: list[dict[str, Any]], folder: Path) -> Any:
+    from ecgdeploy.studies import rajotte_report
+
+    return rajotte_report.report(rows, folder)
+
+
+STUDY = Study(
+    name=NAME,
+    title="Quantization of a multi-task CNN on PTB-XL",
+    paper="Rajotte et al., Comparing Quantization Methods for On-Edge ECG Interpretation using Multi-Task CNN",
+    units=units,
+    work=work,
+    report=_report,
+)
