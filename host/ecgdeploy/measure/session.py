@@ -69,8 +69,11 @@ def run(choice: Choice, progress: Progress) -> Outcome:
     progress("build", 1, 1)
     progress("recordings", 0, 1)
     task = load_task(choice.task, data=choice.data)
-    whole = choice.limit is None and isinstance(task, BeatTask)
-    test = task.test(every_beat=True) if whole else task.test(limit_per_record=choice.limit)
+    whole = False
+    if choice.limit is None and isinstance(task, BeatTask):
+        whole, test = True, task.test(every_beat=True)
+    else:
+        test = task.test(limit_per_record=choice.limit)
     progress("recordings", 1, 1)
     folder = choice.output or Path("runs") / "-".join((choice.board, Path(name).stem, firmware.manifest["engine"]))
     request = Request(
