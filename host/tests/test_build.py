@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -189,6 +190,14 @@ def test_an_edited_source_is_put_right(built):
     edited.write_bytes(original + b"\n/* edited */\n")
     assert not build_request(request(), built.folder).cached
     assert edited.read_bytes() == original
+
+
+def test_two_builders_of_one_folder_do_not_disturb_each_other(tmp_path):
+    """The second waits for the first, and finds everything done."""
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: build_request(request(), tmp_path / "shared"), range(2)))
+    assert sorted(done.cached for done in both) == [False, True]
+    assert both[0].manifest == both[1].manifest
 
 
 def test_another_model_has_another_build_id_and_default_folder(tmp_path, monkeypatch):
