@@ -3,13 +3,14 @@
 
 #include <math.h>
 
-/* Round half away from zero, as TensorFlow Lite's QUANTIZE does, then saturate. The limits are compared before the
- * conversion: a float beyond int32 has no int32 value. */
+/* Saturate, then round half away from zero, as TensorFlow Lite's QUANTIZE does. The limits come first: a float beyond
+ * int32 has no int32 value, and between them the fraction is exact. No libm: roundf is not on every device. */
 static int8_t quantize(float value, float input_scale, int32_t zero_point)
 {
     const float lowest = (float)(INT8_MIN - zero_point);
     const float highest = (float)(INT8_MAX - zero_point);
-    float steps = roundf(value / input_scale);
+    float steps = value / input_scale;
+    int32_t whole;
 
     if (isnan(steps)) {
         return (int8_t)zero_point;
@@ -20,7 +21,15 @@ static int8_t quantize(float value, float input_scale, int32_t zero_point)
     if (steps > highest) {
         steps = highest;
     }
-    return (int8_t)((int32_t)steps + zero_point);
+    whole = (int32_t)steps; /* towards zero */
+    steps -= (float)whole;
+    if (steps >= 0.5f) {
+        whole += 1;
+    }
+    if (steps <= -0.5f) {
+        whole -= 1;
+    }
+    return (int8_t)(whole + zero_point);
 }
 
 void ecgd_preprocess(const ecgd_preprocess_config *config, const float *millivolts, size_t samples, int8_t *output)

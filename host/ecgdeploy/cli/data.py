@@ -114,3 +114,29 @@ def show(
         return
     for name, value in facts.items():
         click.echo(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+
+
+@data.command()
+@click.argument("task")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--data", "folder", type=click.Path(path_type=Path), help="Where the data set is.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the C header here, not to stdout.")
+def export(task: str, model: Path, folder: Path | None, output: Path | None) -> None:
+    """Write the preprocessing of TASK for the int8 .tflite MODEL as a C header, for firmware that starts from mV."""
+    from ecgdeploy.ecg.tasks import load_task
+    from ecgdeploy.errors import ModelError
+    from ecgdeploy.graph import read_tflite
+    from ecgdeploy.provenance import write_atomic
+
+    graph = read_tflite(model)
+    tensor = graph.tensors[graph.inputs[0]]
+    if tensor.dtype != "int8" or tensor.quantization is None:
+        raise ModelError(f"{model.name}: its input is {tensor.dtype}", "export for a full-int8 model")
+    loaded = load_task(task, folder)
+    quantization = tensor.quantization
+    made = loaded.device_preprocessing(quantization.scale, quantization.zero_point)
+    text = made.export_header(loaded.input_shape[1])
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_atomic(output, text)

@@ -7,9 +7,11 @@ import subprocess
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecgdeploy.cli.data import data
 from ecgdeploy.ecg.preprocessing import (
     BandPass,
     Centre,
@@ -25,8 +27,11 @@ from ecgdeploy.ecg.preprocessing import (
 from ecgdeploy.ecg.preprocessing.device import DevicePreprocessing, quantize
 from ecgdeploy.ecg.record import STANDARD_LEADS, Annotations, Record
 from ecgdeploy.ecg.sources.synthetic import Synthetic
+from ecgdeploy.ecg.tasks import load_task
+from ecgdeploy.ecg.windows import beat_windows
 from ecgdeploy.errors import DataError, UsageError
 from ecgdeploy.resources import assets
+from ecgdeploy.zoo import preset
 
 from .test_views import KINDS, make
 
@@ -298,3 +303,52 @@ def test_a_pipeline_that_does_not_end_in_standardize_has_no_device_part():
         DevicePreprocessing.of(Pipeline((Centre(),)), 0.1, 0)
     with pytest.raises(DataError, match="input quantization"):
         DevicePreprocessing(Standardize((0.0,), (1.0,)), 0.0, 0)
+
+
+def test_the_emulated_cortex_m4_prepares_a_real_shape_alike_to_the_bit(tmp_path):
+    """On the device's own instruction set: 256 samples of two leads, ties, a gap and an overflow among them."""
+    from kernels import cortex_m4
+
+    source = Synthetic(1, seconds=2).record("syn-000")
+    millivolts = source.signal[:256].copy()
+    millivolts[:64, 1] = (np.arange(64, dtype=np.float32) - 32) / 64
+    millivolts[100, 1] = np.float32(-1e30)
+    for centre in (False, True):
+        if not centre:
+            millivolts[101, 0] = np.nan
+        else:
+            millivolts[101, 0] = 0.0
+        steps = (Centre(),) if centre else ()
+        made = DevicePreprocessing.of(Pipeline((*steps, Standardize((0.0, 0.1), (0.5, 0.25)))), 0.0625, -3)
+        header = made.export_header(2).replace('"ecgd_preprocess.h"', '"../preprocess/ecgd_preprocess.h"')
+        values = ", ".join("0.0f / 0.0f" if np.isnan(v) else f"{float(v).hex()}f" for v in millivolts.ravel())
+        main = (
+            f"{header}\nvoid print_number(int32_t x);\nstatic const float samples[512] = {{{values}}};\n"
+            "static int8_t output[512];\nint main(void) {\n"
+            "ecgd_preprocess(&ecgd_preprocess_model, samples, 256u, output);\n"
+            "for (int i = 0; i < 512; ++i) print_number(output[i]);\nreturn 0; }\n"
+        )
+        image = cortex_m4.build(tmp_path / str(centre), main, ["../preprocess/ecgd_preprocess.c"])
+        printed = np.array(cortex_m4.run(image).split(), int).reshape(256, 2)
+        assert np.array_equal(printed, made(millivolts[None])[0])
+
+
+def test_beats_prepared_on_a_device_are_the_quantized_view(device_output):
+    task = load_task("mitbih-beats-synthetic")
+    view = task.test(limit_per_record=4)
+    device = task.device_preprocessing(0.0213, -12)
+    record = task.reader.record(str(view.record_ids[1]))
+    raw = beat_windows(record.lead("MLII"), view.positions[1:2], 256)
+    expected = quantize(view.inputs[1], 0.0213, -12)
+    assert np.array_equal(device(raw[:, :, None])[0], expected)
+    assert np.array_equal(device_output(device, raw.T.copy(), "-O2"), expected)
+
+
+def test_the_header_of_a_model_is_exported(tmp_path):
+    model = preset("beat-cnn").int8
+    output = tmp_path / "ecgd_preprocess_model.h"
+    result = CliRunner().invoke(data, ["export", "mitbih-beats-synthetic", str(model), "-o", str(output)])
+    assert result.exception is None, result.output
+    text = output.read_text()
+    assert ".centre = 1" in text
+    assert "0x1.0000000000000p-1f" in text  # 0.5 mV

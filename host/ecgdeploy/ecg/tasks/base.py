@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from ecgdeploy.ecg.preprocessing.device import DevicePreprocessing
 from ecgdeploy.ecg.splits import Split
 from ecgdeploy.ecg.views import CalibrationView, TestView, TrainView, ValidationView
 
@@ -49,6 +50,10 @@ class Task(Protocol):
     @property
     def preprocessing(self) -> dict[str, Any]:
         """The steps from millivolts to model input, as data."""
+        ...
+
+    def device_preprocessing(self, input_scale: float, zero_point: int) -> DevicePreprocessing:
+        """The part of the preprocessing that a device can do, into the int8 of a model's input tensor."""
         ...
 
     def train(self) -> TrainView: ...

@@ -19,6 +19,8 @@ import numpy as np
 
 from ecgdeploy.ecg import locate, windows
 from ecgdeploy.ecg.aami import CLASS_OF
+from ecgdeploy.ecg.preprocessing import Centre, Pipeline, Standardize
+from ecgdeploy.ecg.preprocessing.device import DevicePreprocessing
 from ecgdeploy.ecg.record import Record
 from ecgdeploy.ecg.sources import mitbih
 from ecgdeploy.ecg.sources.synthetic import NAME as SYNTHETIC_NAME
@@ -67,12 +69,21 @@ class BeatTask:
     input_shape: tuple[int, int] = (LENGTH, 1)
 
     @property
+    def window_steps(self) -> Pipeline:
+        """What is done to a window: the part that a device can do too."""
+        return Pipeline((Centre(), Standardize((0.0,), (SCALE_MV,))))
+
+    def device_preprocessing(self, input_scale: float, zero_point: int) -> DevicePreprocessing:
+        """The same on a device, into the int8 of a model's input tensor; `export_header` writes it as C."""
+        return DevicePreprocessing.of(self.window_steps, input_scale, zero_point)
+
+    @property
     def preprocessing(self) -> dict[str, Any]:
         """The steps from millivolts to model input, as data."""
         return {
             "lead": LEAD,
             "window": {"samples": LENGTH, "beat_at": LENGTH // 2, "beyond_the_record": "repeat the edge"},
-            "steps": [{"kind": "centre"}, {"kind": "scale", "millivolts": SCALE_MV}],
+            "steps": self.window_steps.to_dict(),
         }
 
     def train(self) -> TrainView:
@@ -136,6 +147,8 @@ class BeatTask:
             lead = record.lead(LEAD)
             if not np.isfinite(lead).all():
                 raise DataError(f"record {name}: lead {LEAD} has samples without a value", "fill the gap first")
+            if lead.min() == lead.max():
+                raise DataError(f"record {name}: lead {LEAD} is flat", "leave the record out, or mend its file")
             places = annotations.samples[index]
             inputs.append(model_input(windows.beat_windows(lead, places, LENGTH)))
             targets.append(classes[index])

@@ -13,6 +13,7 @@ import numpy as np
 
 from ecgdeploy.ecg import locate
 from ecgdeploy.ecg.preprocessing import Pipeline, Standardize
+from ecgdeploy.ecg.preprocessing.device import DevicePreprocessing
 from ecgdeploy.ecg.shards import ShardedArray, write_shards
 from ecgdeploy.ecg.splits import Split
 from ecgdeploy.ecg.tasks.beats import Source
@@ -22,7 +23,7 @@ from ecgdeploy.provenance import sha256_json
 
 ViewT = TypeVar("ViewT", bound=View)
 # a part larger than this is not held in memory but written to shards and memory-mapped
-IN_MEMORY_BYTES = 512 << 20
+IN_MEMORY_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,10 @@ class RecordTask:
         """Mean and standard deviation of each lead over the training records, and no others."""
         return self._fitted(self._signals(self.split.train))
 
+    def device_preprocessing(self, input_scale: float, zero_point: int) -> DevicePreprocessing:
+        """The last step on a device, into the int8 of a model's input tensor; `export_header` writes it as C."""
+        return DevicePreprocessing.of(Pipeline((self.standardize,)), input_scale, zero_point)
+
     @staticmethod
     def _fitted(stored: Any) -> Standardize:
         return Standardize.from_signals(stored[i : i + 64] for i in range(0, len(stored), 64))
@@ -102,7 +107,8 @@ class RecordTask:
             inputs = stored
             inputs.transform = self.standardize.array
         else:
-            inputs = self.standardize.array(stored)
+            mean, scale = np.array(self.standardize.mean, np.float32), np.array(self.standardize.scale, np.float32)
+            inputs = np.divide(np.subtract(stored, mean, out=stored), scale, out=stored)  # in place: no second copy
         provenance = {
             "task": self.name,
             "data": self.source,
