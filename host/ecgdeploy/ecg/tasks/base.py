@@ -64,6 +64,9 @@ class Task(Protocol):
         """`n` examples drawn from the training records (all of them when there are fewer)."""
         ...
 
-    def test(self, limit_per_record: int | None = None) -> TestView:
-        """The test examples; at most `limit_per_record` of each record, evenly spaced."""
+    def test(self, limit_per_record: int | None = None, every_beat: bool = False) -> TestView:
+        """The test examples; at most `limit_per_record` of each record, evenly spaced.
+
+        With `every_beat`, a beat task adds the beats of no class, with target -1.
+        """
         ...

@@ -94,8 +94,8 @@ class RecordTask:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(names))[:n])
         return self._view(CalibrationView, tuple(names[chosen].tolist()), {"n": len(chosen), "seed": seed})
 
-    def test(self, limit_per_record: int | None = None) -> TestView:  # noqa: ARG002 - a record is one example
-        """The test records."""
+    def test(self, limit_per_record: int | None = None, every_beat: bool = False) -> TestView:  # noqa: ARG002
+        """The test records. Both options are those of beat tasks: here a record is one example."""
         return self._view(TestView, self.split.test)
 
     def _view(self, kind: type[ViewT], names: tuple[str, ...], calibration: dict[str, int] | None = None) -> ViewT:
