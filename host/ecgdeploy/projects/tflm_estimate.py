@@ -3,8 +3,8 @@
 The wheel's interpreter gives the hard part exactly: the plan of activations and scratch buffers (the arena's *head*)
 and the proof that the model runs at all. Its *tail* (TFLM's own structures) has 8-byte pointers and the wheel's build
 options, so the tail is laid out anew with the structures' sizes on a 32-bit Arm. The same layout with the wheel's
-sizes must give the wheel's own figure to the byte; where it does not (an operator not in the table, another version),
-the wheel's larger figure is given instead, and called an upper bound.
+sizes must give the wheel's own figure (within two alignments); where it does not (an operator not in the table,
+another version), the wheel's larger figure is given instead, and called an upper bound.
 """
 
 from __future__ import annotations
@@ -138,7 +138,8 @@ def estimate(model: bytes, graph: Graph) -> Arena:
         TFLM refuses the model.
     """
     head, tail = _wheel_arena(model)
-    exact = all(operator.kind in OPERATORS for operator in graph.operators) and tail_bytes(graph, arm=False) == tail
+    difference = abs(tail_bytes(graph, arm=False) - tail)
+    exact = all(operator.kind in OPERATORS for operator in graph.operators) and difference <= 2 * ALIGNMENT
     need = head + (tail_bytes(graph, arm=True) if exact else tail)
     need = _up(need)
     return Arena(need, _up(need + max(CMSIS_NN_BYTES, need * CMSIS_NN_PERCENT // 100)), head, exact)
