@@ -227,7 +227,8 @@ def _result(request: Request, model: ModelFile, test: TestView, answers: _Answer
     columns["host int8" if model.outputs[0].scale else "host float32"] = _joined(LiteRt(request.model).run([values]))
     if request.float_model is not None:
         columns["host float32"] = _joined(LiteRt(request.float_model).run([values]))
-    scored = {name: score_column(scores, test.targets, classes) for name, scores in columns.items()}
+    records = np.asarray(test.record_ids)
+    scored = {name: score_column(scores, test.targets, classes, records) for name, scores in columns.items()}
     exact, difference = _compare(answers.outputs, reference)
     validity = list(answers.flags) + ([f"output_not_identical: {difference}"] if difference else [])
     verdicts = columns["device"].argmax(axis=1) if test.targets.ndim == 1 else None

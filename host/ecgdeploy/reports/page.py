@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ecgdeploy.reports import plots
-from ecgdeploy.reports.table import NOT_A_TIME, percent, score_rows
+from ecgdeploy.reports.table import NOT_A_TIME, interval_rows, percent, score_rows
 from ecgdeploy.resources import assets
 
 
@@ -33,7 +33,8 @@ def render_page(result: dict[str, Any]) -> str:
     return environment.get_template("page.html.j2").render(
         r=result, p=result["provenance"], exact=result["bit_exact"], latency=result["latency"],
         columns=list(result["columns"]), not_a_time=NOT_A_TIME,
-        score_rows=[(label, [percent(v) for v in values]) for label, values in score_rows(result)],
+        score_rows=[(label, [percent(v) for v in values]) for label, values in score_rows(result)]
+        + interval_rows(result),
         confusion=plots.confusion_matrix(device["confusion"], result["classes"]) if "confusion" in device else "",
         ec57=result["extra"].get("ec57", {}).get("report"),
         facts=list(_flat(result["provenance"])),

@@ -55,9 +55,24 @@ def score_rows(result: dict[str, Any]) -> list[tuple[str, list[float | None]]]:
                 for measure, key in (("Se", "sensitivity"), ("+P", "positive_predictivity"), ("F1", "f1"))]
         totals = (("accuracy", "accuracy"), ("macro F1", "macro_f1"))
     else:
-        rows = [(f"AUC {cls}", [c["auc"][k] for c in columns]) for k, cls in enumerate(result["classes"])]
+        rows = [(f"AUC {cls}", [c["per_class"][k]["auc"] for c in columns]) for k, cls in enumerate(result["classes"])]
         totals = (("macro AUC", "macro_auc"), ("macro F1 (threshold 0.5)", "macro_f1"))
     return rows + [(label, [c[key] for c in columns]) for label, key in totals]
+
+
+def interval_rows(result: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """95 % bootstrap intervals of the totals, as text; whole records were drawn."""
+    columns = list(result["columns"].values())
+    names = {"accuracy": "accuracy", "macro_f1": "macro F1", "macro_auc": "macro AUC"}
+    return [
+        (f"{name}, 95 % interval", [_span(column.get("intervals", {}).get(key)) for column in columns])
+        for key, name in names.items()
+        if any(key in column.get("intervals", {}) for column in columns)
+    ]
+
+
+def _span(interval: dict[str, Any] | None) -> str:
+    return "-" if interval is None else f"{percent(interval['low'])} to {percent(interval['high'])}"
 
 
 def _scores(result: dict[str, Any]) -> Table:
@@ -67,6 +82,8 @@ def _scores(result: dict[str, Any]) -> Table:
         table.add_column(name, justify="right")
     for label, values in score_rows(result):
         table.add_row(label, *map(percent, values), style="bold" if label.startswith(("accuracy", "macro")) else "")
+    for label, spans in interval_rows(result):
+        table.add_row(label, *spans)
     return table
 
 
