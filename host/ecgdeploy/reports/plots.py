@@ -87,3 +87,18 @@ def parts(sizes: dict[str, int], limit: int, what: str) -> str:
     axes.set_xlabel(f"bytes of {what}: {left:,} of {limit:,}")
     axes.legend(ncols=4, fontsize=7, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return _svg(plt, figure)
+
+
+def grouped_bars(title: str, unit: str, groups: tuple[str, ...], series: dict[str, tuple[float | None, ...]]) -> str:
+    """Bars side by side: one colour a series, one cluster a group; None leaves a gap."""
+    plt, (figure, axes) = _figure(9, 3.2)
+    width = 0.8 / max(len(series), 1)
+    for index, (name, values) in enumerate(series.items()):
+        places = [group + (index - (len(series) - 1) / 2) * width for group, v in enumerate(values) if v is not None]
+        heights = [value for value in values if value is not None]
+        axes.bar(places, heights, width, label=name, color=COLOURS[index % len(COLOURS)], hatch="//" * (index > 6))
+    axes.set_xticks(range(len(groups)), groups)
+    axes.set_ylabel(unit)
+    axes.set_title(title, color=INK)
+    axes.legend(fontsize=8, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.12), frameon=False)
+    return _svg(plt, figure)

@@ -85,7 +85,7 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
     def raw_output() -> np.ndarray:
         return np.concatenate(
             [
-                quantize(part, *detail["quantization"], np.int8).astype(np.float32)
+                quantize(part, detail["quantization"][0], detail["quantization"][1], np.int8).astype(np.float32)
                 for part, detail in zip(_split(runner.run(test.inputs), runner), runner.outputs, strict=True)
             ],
             axis=1,

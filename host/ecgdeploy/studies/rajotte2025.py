@@ -30,6 +30,7 @@ PRECISIONS = PAPER_PRECISIONS + BEYOND
 CALIBRATION = 1000
 QUICK = ((12, "75"), (3, "75"), (12, "41"))
 ABLATION = "int8-mistakes"
+SIZES = "sizes"
 
 
 def units(quick: bool, ablate: bool) -> tuple[Unit, ...]:
@@ -39,7 +40,9 @@ def units(quick: bool, ablate: bool) -> tuple[Unit, ...]:
 
         return (Unit(ABLATION, {"leads": 12, "outputs": "75"}, tuple(f"{ABLATION}/{name}" for name in MISTAKES)),)
     grid = QUICK if quick else tuple((leads, outputs) for leads in LEADS for outputs in UNITS)
-    return tuple(_unit(leads, outputs) for leads, outputs in grid)
+    # the size of a file does not depend on training: both forms show the paper's own network
+    sizes = Unit(SIZES, {"leads": 5, "outputs": "56"}, tuple(f"{SIZES}/{name}" for name in PAPER_PRECISIONS))
+    return (*(_unit(leads, outputs) for leads, outputs in grid), sizes)
 
 
 def _unit(leads: int, outputs: str) -> Unit:
@@ -129,6 +132,9 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
 
         yield from int8_mistakes.work(unit, context)
         return
+    if unit.id == SIZES:
+        yield from _sizes(unit, context)
+        return
     from ecgdeploy.quantization import qat
     from ecgdeploy.quantization.mixed import mixed
     from ecgdeploy.quantization.precision import CONVERTIBLE, convert, convert_all
@@ -158,6 +164,30 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
         )
         file = convert(tuned.model, "int8-qat")
         yield _cell(unit, "int8-qat", file, test, kept, run, common, scratch, {"qat_epochs": epochs})
+
+
+def _sizes(unit: Unit, context: Context) -> Iterator[Done]:
+    """Convert the paper's network, untrained but with non-zero biases, as the converter drops zero ones."""
+    from ecgdeploy import models
+    from ecgdeploy.ecg.views import CalibrationView
+    from ecgdeploy.quantization.precision import convert_all
+    from ecgdeploy.training import runtime
+
+    runtime.tensorflow(context.threads)
+    model = models.mtcnn(leads=unit.params["leads"], outputs=unit.params["outputs"])
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if getattr(layer, "bias", None) is not None:
+            layer.bias.assign(rng.normal(0, 0.1, layer.bias.shape))
+    path = context.work(unit) / "mtcnn.keras"
+    model.save(path)
+    noise = rng.normal(0, 1, (4, 1000, unit.params["leads"])).astype(np.float32)
+    view = CalibrationView(
+        noise, np.zeros(4, np.int64), ("none",), np.array(["noise"] * 4), np.full(4, -1), True, "noise"
+    )
+    for name, file in convert_all(path, PAPER_PRECISIONS, view).items():
+        result = {"bytes": len(file.content), "sha256": file.sha256, "parameters": int(model.count_params())}
+        yield Done(f"{SIZES}/{name}", result, {"synthetic": False, "versions": versions("tensorflow")})
 
 
 def scores(targets: np.ndarray, probabilities: np.ndarray, kept: dict[str, list[int]]) -> dict[str, Any]:

@@ -43,7 +43,11 @@ def predict(model: Any, inputs: Any, batch: int = EVALUATION_BATCH) -> np.ndarra
     """Probabilities [n, classes] of windows [n, samples, leads], in inference mode and fixed batches."""
     import tensorflow as tf
 
-    forward = tf.function(lambda x: joined(model(x, training=False)))
+    # one traced function a model: a new one each call would be traced again and never freed
+    forward = getattr(model, "_ecgdeploy_forward", None)
+    if forward is None:
+        forward = tf.function(lambda x: joined(model(x, training=False)))
+        object.__setattr__(model, "_ecgdeploy_forward", forward)
     out = []
     for start in range(0, len(inputs), batch):
         x = np.asarray(inputs[start : start + batch], np.float32)

@@ -1,0 +1,155 @@
+"""Studies: the grid as data, one row a cell, resumable, several processes, a Dask cluster; the statistics."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from ecgdeploy import studies
+from ecgdeploy.cli.study import study as command
+from ecgdeploy.errors import DataError, DeviceError, UsageError
+from ecgdeploy.models.paper import UNITS
+from ecgdeploy.reports import study_html
+from ecgdeploy.studies import base, rajotte2025, runner, statistics, tables
+from ecgdeploy.studies.subset import SomeLeads
+
+from . import toy_study
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch):
+    """A study whose cells are sums, found by name in this process and in those it starts."""
+    monkeypatch.setitem(studies.STUDIES, "toy", "toy")
+    monkeypatch.setitem(sys.modules, "ecgdeploy.studies.toy", toy_study)
+
+
+def test_the_grid_is_the_papers():
+    full = rajotte2025.STUDY.units(False, False)
+    grid = [unit for unit in full if unit.id != rajotte2025.SIZES]
+    assert len(grid) == 9
+    assert sum(len(unit.cells) for unit in grid) == 63
+    quick = {unit.params["leads"] for unit in rajotte2025.STUDY.units(True, False)}
+    assert {12, 3} <= quick
+
+
+def test_every_cell_becomes_a_row_and_a_failed_one_says_why(tmp_path):
+    lines = []
+    rows = runner.run("toy", tmp_path, report=lines.append)
+    assert [(row["cell"], row["status"]) for row in rows] == [
+        ("bad/a", "failed"), ("bad/b", "failed"), ("good/a", "done"), ("good/b", "done"),
+    ]  # fmt: skip
+    assert rows[0]["reason"] == "record 7 is damaged (copy it again)"
+    assert rows[2]["result"] == {"sum": 3} and rows[2]["provenance"] == {"seed": 1}
+    assert np.array_equal(runner.arrays_of(tmp_path, "good/a")["terms"], [1, 2])
+    assert "bad/a: failed - record 7 is damaged (copy it again)" in lines
+
+
+def test_a_second_run_does_only_what_is_missing(tmp_path):
+    runner.run("toy", tmp_path)
+    before = runner.row_path(tmp_path, "good/a").stat().st_mtime_ns
+    runner.row_path(tmp_path, "good/b").unlink()
+    rows = runner.run("toy", tmp_path)
+    assert {row["cell"]: row["status"] for row in rows}["good/b"] == "done"
+    assert runner.row_path(tmp_path, "good/a").stat().st_mtime_ns == before
+    todo = (tmp_path / "work/good/todo").read_text()
+    assert json.loads(todo) == ["good/b"]
+
+
+def test_a_folder_keeps_to_one_form_of_one_study(tmp_path):
+    runner.run("toy", tmp_path)
+    with pytest.raises(UsageError, match="another form"):
+        runner.run("toy", tmp_path, quick=True)
+
+
+def test_two_dask_workers_fill_the_rows(tmp_path):
+    distributed = pytest.importorskip("distributed", reason="pip install 'ecgdeploy[cluster]' enables this test")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, preload=[toy_study.__file__]
+    ) as cluster:
+        rows = runner.run("toy", tmp_path, cluster=cluster.scheduler_address)
+    done = [row for row in rows if row["status"] == "done"]
+    assert len(done) == 2 and len(rows) == 4
+    assert (tmp_path / "work/good/process").read_text() != str(toy_study.process())
+
+
+def test_an_absent_cluster_is_a_device_error(tmp_path):
+    pytest.importorskip("distributed", reason="pip install 'ecgdeploy[cluster]' enables this test")
+    with pytest.raises((DeviceError, UsageError), match="no Dask scheduler answers"):
+        runner.run("toy", tmp_path, cluster="nonsense://nowhere")
+
+
+def test_the_report_is_a_terminal_table_csv_and_html(tmp_path):
+    done = CliRunner().invoke(command, ["run", "toy", "--output", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "sums" in done.output and "0.5000" in done.output
+    assert (tmp_path / "sums.csv").read_text().splitlines()[0] == "cell,paper,ours,difference"
+    page = (tmp_path / "report.html").read_text()
+    assert "<svg" in page and "<script" not in page and 'src="' not in page and 'href="http' not in page
+    again = CliRunner().invoke(command, ["report", "toy", "--output", str(tmp_path), "--json"])
+    assert json.loads(again.output)["tables"][0]["name"] == "sums"
+
+
+def test_a_report_without_rows_says_what_to_run(tmp_path):
+    result = CliRunner().invoke(command, ["report", "toy", "--output", str(tmp_path)])
+    assert isinstance(result.exception, UsageError) and "study run toy" in result.exception.hint
+
+
+def test_html_escapes_what_it_shows():
+    table = tables.Table("t", "<b>", ("a",), (("<script>",),))
+    page = study_html.render(tables.Report("t", "p", (table,), ("<i>",)))
+    assert "<script>" not in page and "&lt;script&gt;" in page
+
+
+def test_unknown_studies_name_the_nearest():
+    with pytest.raises(UsageError, match="did you mean 'rajotte2025'"):
+        studies.load("rajote2025")
+
+
+def test_the_rarest_outputs_are_dropped_as_in_the_paper():
+    counts = np.arange(75)[::-1] + 1
+    groups = {"diagnostic": (0, 44), "form": (44, 63), "rhythm": (63, 75)}
+    for outputs, units in UNITS.items():
+        kept = rajotte2025.kept_outputs(counts, groups, outputs)
+        assert tuple(len(kept[head]) for head in rajotte2025.HEADS) == units
+    assert kept["form"] == list(range(44, 55))
+    counts[50] = 0
+    assert 50 not in rajotte2025.kept_outputs(counts, groups, "75")["form"]
+
+
+def test_some_leads_reads_like_the_columns_of_an_array():
+    x = np.random.default_rng(0).normal(size=(5, 7, 12)).astype(np.float32)
+    some = SomeLeads(x, (0, 1, 7))
+    assert some.shape == (5, 7, 3)
+    assert np.array_equal(some[np.array([4, 0])], x[[4, 0]][..., [0, 1, 7]])
+    assert np.array_equal(np.asarray(some), x[..., [0, 1, 7]])
+
+
+def test_holm_is_the_textbook_example():
+    # Holm 1979: 0.01, 0.02, 0.03, 0.005 -> 4 x 0.005, 3 x 0.01, then the maximum so far
+    assert statistics.holm(np.array([0.01, 0.02, 0.03, 0.005])) == pytest.approx([0.03, 0.04, 0.04, 0.02])
+
+
+def test_alike_treatments_are_not_called_different():
+    rng = np.random.default_rng(0)
+    base_values = rng.normal(size=60)
+    same = {name: base_values + rng.normal(0, 0.1, 60) for name in "abc"}
+    assert statistics.compare(same).friedman > 0.01
+    same["d"] = base_values - 1.0
+    tests = statistics.compare(same)
+    assert tests.friedman < 1e-6 and tests.pairs["a", "d"] < 1e-6 < tests.pairs["a", "b"]
+
+
+def test_the_bootstrap_interval_holds_the_difference_and_zero_for_equals():
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 2, (200, 3))
+    good = targets + rng.normal(0, 0.7, targets.shape)
+    assert statistics.bootstrap_macro_auc(targets, good, good, 50) == (0.0, 0.0, 0.0)
+    change, low, high = statistics.bootstrap_macro_auc(targets, good, rng.normal(size=targets.shape), 100)
+    assert low <= change <= high < 0
+
+
+def test_a_data_error_in_a_unit_is_not_a_traceback():
+    with pytest.raises(DataError):
+        list(toy_study.work(base.Unit("bad", {}, ("bad/a",)), None))
