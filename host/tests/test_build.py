@@ -209,6 +209,11 @@ def test_another_model_has_another_build_id_and_default_folder(tmp_path, monkeyp
     assert one.folder.name == f"nano33ble-emulated-static-fake-{one.build_id}"
 
 
+def test_a_models_odd_name_does_not_get_into_the_folders_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("ECGDEPLOY_BUILD_DIR", str(tmp_path))
+    assert "-my_model_1-" in build_request(request(name="my model;$1"), render_only=True).folder.name
+
+
 def test_a_file_of_an_earlier_project_does_not_stay(tmp_path):
     folder = tmp_path / "project"
     build_request(request(), folder, render_only=True)
@@ -234,6 +239,17 @@ def test_a_folder_that_was_moved_builds_where_it_is_now(tmp_path):
     moved = build_request(request(flash=6_000), tmp_path / "after")
     assert moved.elf.is_relative_to(tmp_path / "after")
     assert not (tmp_path / "before").exists()
+
+
+def test_a_path_with_odd_characters_gives_the_same_image(built, tmp_path):
+    assert build_request(request(), tmp_path / "a b, (ü) 100% #1 'x'").elf.read_bytes() == built.elf.read_bytes()
+
+
+@pytest.mark.parametrize("character", [";", "$", "\\", '"'])
+def test_a_path_that_cmake_cannot_build_in_is_refused_with_the_character(tmp_path, character):
+    with pytest.raises(BuildError, match="CMake cannot build in a path with") as caught:
+        build_request(request(), tmp_path / f"my{character}project")
+    assert repr(character) in caught.value.message
 
 
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -135,7 +136,8 @@ def default_folder(request: Request, project: Project) -> Path:
     """``build/BOARD-ENGINE-MODEL-ID``, with ``-emulated`` for a twin; `$ECGDEPLOY_BUILD_DIR` replaces ``build``."""
     root = Path(os.environ.get("ECGDEPLOY_BUILD_DIR", "build"))
     twin = "-emulated" if request.emulate else ""
-    return root / f"{request.board.name}{twin}-{request.engine}-{request.model.name}-{project.build_id}"
+    name = re.sub(r"[^\w.-]+", "_", request.model.name)
+    return root / f"{request.board.name}{twin}-{request.engine}-{name}-{project.build_id}"
 
 
 def _already_built(

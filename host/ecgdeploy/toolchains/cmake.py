@@ -12,6 +12,7 @@ from ecgdeploy.errors import BuildError
 from ecgdeploy.toolchains.tools import require
 
 LOG = "build.log"
+UNUSABLE = ';$\\"\n'  # characters that mean something else to CMake or Ninja
 # what a user's shell may set for other projects, and what would change this image or its flags
 FOREIGN = frozenset(
     {"CFLAGS", "CXXFLAGS", "ASMFLAGS", "CPPFLAGS", "LDFLAGS", "CMAKE_BUILD_TYPE", "CMAKE_GENERATOR"}
@@ -51,6 +52,11 @@ def build(folder: Path, out: Path | None = None) -> Path:
         CMake or Ninja is missing.
     """
     require("cmake", "ninja")
+    odd = sorted(set(UNUSABLE) & set(str(folder)))
+    if odd:
+        raise BuildError(
+            f"{str(folder)!r}: CMake cannot build in a path with {' '.join(map(repr, odd))}", "choose another --output"
+        )
     out = out or folder / "build"
     _forget_another_place(folder, out)
     out.mkdir(parents=True, exist_ok=True)
