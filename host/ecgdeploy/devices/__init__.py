@@ -25,7 +25,6 @@ the device is absent, dies for good, or runs another model than `expect_model`.
 """
 
 from ecgdeploy.devices.device import Device, open_device
-from ecgdeploy.devices.ports import Port, find_port, list_ports
 from ecgdeploy.link.client import Hello, Inference, LinkStatistics, TensorInfo
 
 __all__ = [
@@ -33,9 +32,6 @@ __all__ = [
     "Hello",
     "Inference",
     "LinkStatistics",
-    "Port",
     "TensorInfo",
-    "find_port",
-    "list_ports",
     "open_device",
 ]

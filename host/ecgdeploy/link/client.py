@@ -281,6 +281,8 @@ class Client:
                 for frame in self._read(left):
                     if frame.session != self._session:
                         continue
+                    if frame.type == protocol.HELLO.id:
+                        raise self._dead("echoes what is sent, so there is no device behind it")
                     if frame.type == protocol.ERROR.id:
                         self._refuse_version(frame)
                     if frame.type == protocol.WELCOME.id:
