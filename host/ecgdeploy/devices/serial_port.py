@@ -21,6 +21,7 @@ RETURN_S = 8.0
 RETURN_POLL_S = 0.2
 NETWORK_LATENCY_S = 0.5
 LOCAL_LATENCY_S = 0.15
+REMOTE_POLL_S = 0.05
 READ_BYTES = 4096
 
 
@@ -43,6 +44,7 @@ class SerialTransport(Transport):
         self.name = url
         self.url = url
         self.baud = baud
+        self._remote = url.lower().startswith("rfc2217:")
         self.latency_s = NETWORK_LATENCY_S if "://" in url else LOCAL_LATENCY_S
         self._serial: Any = None
 
@@ -51,6 +53,9 @@ class SerialTransport(Transport):
         import serial
 
         options: dict[str, Any] = {"baudrate": self.baud, "timeout": 0, "write_timeout": WRITE_TIMEOUT_S}
+        if self._remote:
+            # pyserial's RFC 2217 has no write time-out, and negotiates with the server at every change of a setting
+            options = {"baudrate": self.baud, "timeout": REMOTE_POLL_S}
         if "://" not in self.url:
             options["exclusive"] = True
         try:
@@ -91,6 +96,8 @@ class SerialTransport(Transport):
         """Bytes from the line."""
         port = self._port()
         try:
+            if self._remote:
+                return self._read_remote(port, timeout)
             port.timeout = timeout
             data = port.read(1)
             if data:
@@ -99,6 +106,14 @@ class SerialTransport(Transport):
             return bytes(data)
         except Exception as error:
             raise self._lost(error) from error
+
+    @staticmethod
+    def _read_remote(port: Any, timeout: float) -> bytes:
+        until = time.monotonic() + timeout
+        while not (data := port.read(1)):
+            if time.monotonic() >= until:
+                return b""
+        return bytes(data + port.read(port.in_waiting))
 
     def write(self, data: bytes) -> None:
         """Bytes to the line."""
