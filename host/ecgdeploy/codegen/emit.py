@@ -104,19 +104,20 @@ class Emitter:
             self.source.functions.append(self.input_function(stage, work))
             return
         body = self.calls(stage)
-        lines = [f"/* {self.describe(stage)} */", f"static int stage_{stage.index}(void)", "{"]
+        lines = [f"/* {self.describe(stage)} */", f"ECGD_SMALL static int stage_{stage.index}(void)", "{"]
         lines += ["    " + line for line in self.readiness(stage)]
         lines += ["    " + line for line in body]
         lines.append(f"    s.left_{stage.index} = (position_t)(s.left_{stage.index} - n);")
         for i, read in enumerate(stage.reads):
-            if not read.whole:
-                at = f"s.at_{stage.index}_{i}"
-                step = f"n * {read.stride}" if read.stride != 1 else "n"
+            at = f"s.at_{stage.index}_{i}"
+            step = f"n * {read.stride}" if read.stride != 1 else "n"
+            if self.reads_to_the_end(stage, read):
+                lines.append(f"    {at} = (position_t)({at} + {step});" if not read.whole else "")
+            elif not read.whole:
                 lines.append(f"    {at} = (position_t)(s.left_{stage.index} == 0 ? FINISHED : {at} + {step});")
             else:
-                lines.append(f"    if (s.left_{stage.index} == 0) {{")
-                lines.append(f"        s.at_{stage.index}_{i} = FINISHED;")
-                lines.append("    }")
+                lines += [f"    if (s.left_{stage.index} == 0) {{", f"        {at} = FINISHED;", "    }"]
+        lines = [line for line in lines if line]
         if stage.writes >= 0:
             lines += ["    " + line for line in self.written(stage, "n")]
         lines += ["    return 1;", "}"]
@@ -131,6 +132,9 @@ class Emitter:
         most = f"least(s.left_{stage.index}, {limit})"
         flexible = is_flexible(stage)
         lines, missing = [f"{'' if flexible else 'const '}int n = {most};"], ["n == 0"]
+        constant = not flexible and limit == str(quantum) and outputs_of(self.network, stage) % quantum == 0
+        if constant:
+            lines, missing = [f"const int n = {quantum};"], [f"s.left_{stage.index} == 0"]
         for i, read in enumerate(stage.reads):
             window = self.plan.trace.windows[read.value]
             filled, at = f"s.filled_{read.value}", f"s.at_{stage.index}_{i}"
@@ -145,8 +149,21 @@ class Emitter:
                 lines += [f"if (s.left_{producer.index} != 0) {{", f"    {limit}", "}"] if read.clipped else [limit]
                 missing[0] = "n <= 0"
             else:
-                missing.append(f"{filled} - {at} < (n - 1) * {read.stride} + {read.reach}")
+                need = str((quantum - 1) * read.stride + read.reach)
+                missing.append(
+                    f"{filled} - {at} < " + (need if constant else f"(n - 1) * {read.stride} + {read.reach}")
+                )
         return [*lines, f"if ({' || '.join(missing)}) {{", "    return 0;", "}"]
+
+    def reads_to_the_end(self, stage: ir.Stage, read: ir.Read) -> bool:
+        """Whether a read is its value's only one and sees its last position: nothing is written after it finished."""
+        value = self.network.values[read.value]
+        if sum(r.value == read.value for s in self.network.stages for r in s.reads) != 1:
+            return False
+        if read.whole or isinstance(stage.work, (ir.Mean, ir.Output)):
+            return True
+        last = (self.network.values[stage.writes].time - 1) * read.stride - read.before + read.reach
+        return last >= value.time
 
     def written(self, stage: ir.Stage, count: str) -> list[str]:
         """Account for `count` positions written."""
@@ -166,25 +183,27 @@ class Emitter:
         v = stage.writes
         value, window = self.network.values[v], self.plan.trace.windows[v]
         total = value.time
-        lines = [f"static {c_type(value)} *room_{v}(int n)", "{"]
-        if window.lead and isinstance(stage.work, ir.Mean):
-            lines.append(f"    zero({self.address(v)}, {window.lead * value.channels * element_bytes(value)});")
-        elif window.lead:
-            lines.append(f"    if (s.left_{stage.index} == {outputs_of(self.network, stage)}) {{")
-            lines.append(f"        zero({self.address(v)}, {window.lead * value.channels * element_bytes(value)});")
-            lines.append("    }")
+        lines = [f"ECGD_SMALL static void *room_{v}(int n)", "{"]
+        if window.lead and not self.plan.undisturbed(v):
+            bytes_ = window.lead * value.channels * element_bytes(value)
+            if isinstance(stage.work, ir.Mean):
+                lines.append(f"    zero({self.address(v)}, {bytes_});")
+            else:
+                lines.append(f"    if (s.left_{stage.index} == {outputs_of(self.network, stage)}) {{")
+                lines.append(f"        zero({self.address(v)}, {bytes_});")
+                lines.append("    }")
         if window.capacity < window.lead + total + window.trail:
             readers = [
                 f"s.at_{s.index}_{i}" for s in self.network.stages for i, r in enumerate(s.reads) if r.value == v
             ]
             lines.append(f"    if (s.filled_{v} + n > {window.capacity}) {{")
-            drop, row = f"s.filled_{v}", value.channels * element_bytes(value)
-            for reader in readers:
-                drop = f"least({drop}, {reader})"
-            lines.append(f"        const int by = {drop};")
-            lines.append(f"        slide({self.address(v)}, by * {row}, s.filled_{v} * {row});")
-            for name in [f"s.filled_{v}", *readers]:
-                lines.append(f"        {name} = (position_t)({name} - by);")
+            row = value.channels * element_bytes(value)
+            last = f"&{readers[1]}" if len(readers) == 2 else "NULL"
+            if len(readers) <= 2:
+                lines.append(f"        slide({self.address(v)}, {row}, &s.filled_{v}, &{readers[0]}, {last});")
+            else:
+                lines.append(f"        position_t *const readers[] = {{{', '.join(f'&{r}' for r in readers)}}};")
+                lines.append(f"        slide_many({self.address(v)}, {row}, &s.filled_{v}, readers, {len(readers)});")
             lines.append("    }")
         else:
             lines.append("    (void)n;")

@@ -61,6 +61,17 @@ class Plan:
         """Memory the engine keeps for itself: the arena and about two bytes a counter."""
         return self.arena_bytes + 6 * len(self.trace.fires) + 8
 
+    def undisturbed(self, value: int) -> bool:
+        """Whether nothing else uses a value's bytes before it does: its padding can then be set at the start."""
+        own = self.buffer("window", value)
+        return not any(
+            other is not own
+            and other.offset < own.offset + own.bytes
+            and own.offset < other.offset + other.bytes
+            and other.first <= own.first
+            for other in self.buffers
+        )
+
     def buffer(self, role: str, owner: int) -> Buffer:
         """The buffer of a value or stage."""
         return next(b for b in self.buffers if b.role == role and b.owner == owner)

@@ -95,13 +95,23 @@ def _state(e: Emitter) -> str:
     lines += [f"    position_t filled_{v.index};" for v in e.network.values]
     lines += [f"    position_t at_{s.index}_{i};" for s in e.network.stages for i in range(len(s.reads))]
     lines += [f"    position_t left_{s.index};" for s in e.network.stages]
-    lines += [f"    bool padded_{i};" for i, w in e.plan.trace.windows.items() if w.trail]
+    ends = sum(1 for w in e.plan.trace.windows.values() if w.trail)
+    lines += [f"    bool padded[{ends}];"] if ends else []
     lines += ["    uint32_t partial; /* elements of an input block that has not arrived in full */", "} s;"]
     return "\n".join(lines) + "\n"
 
 
 def _helpers(e: Emitter) -> str:
-    text = """static inline int least(int a, int b)
+    text = """/* Bookkeeping costs next to nothing beside the kernels: made small, and kept out of its many callers. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define ECGD_APART __attribute__((noinline))
+#define ECGD_SMALL __attribute__((optimize("Os")))
+#else
+#define ECGD_APART
+#define ECGD_SMALL
+#endif
+
+static inline int least(int a, int b)
 {
     return a < b ? a : b;
 }
@@ -111,18 +121,39 @@ static inline void zero(void *at, int bytes)
     memset(at, 0, (size_t)bytes);
 }
 
-/* Move bytes [from, end) of a window to its start. */
-static inline void slide(void *window, int from, int end)
+/* Move what readers still need of a window (they stand at the positions given) to its start. */
+ECGD_APART static void slide_many(void *window, int row, position_t *filled, position_t *const *readers, int count)
 {
-    memmove(window, (uint8_t *)window + from, (size_t)(end - from));
+    int by = *filled;
+    for (int r = 0; r < count; r++) {
+        by = least(by, *readers[r]);
+    }
+    if (by <= 0) {
+        return; /* a pool's first window may start before the value does */
+    }
+    *filled = (position_t)(*filled - by);
+    for (int r = 0; r < count; r++) {
+        *readers[r] = (position_t)(*readers[r] - by);
+    }
+    memmove(window, (uint8_t *)window + by * row, (size_t)(*filled * row));
+}
+
+/* The same for one reader or two. */
+ECGD_APART static void slide(void *window, int row, position_t *filled, position_t *first, position_t *second)
+{
+    position_t *const readers[] = {first, second};
+    slide_many(window, row, filled, readers, second != NULL ? 2 : 1);
 }
 
 static int sweep(void);
 """
-    if "zero(" not in "".join(e.source.functions):
+    if not any(w.lead or w.trail for w in e.plan.trace.windows.values()) and "zero(" not in "".join(e.source.functions):
         text = text.replace(text[text.index("static inline void zero") : text.index("/* Move")], "")
-    if "slide(" not in "".join(e.source.functions):
-        text = text.replace(text[text.index("/* Move") : text.index("static int sweep")], "")
+    functions = "".join(e.source.functions)
+    if "slide(" not in functions:
+        text = text.replace(text[text.index("/* The same for") : text.index("static int sweep")], "")
+        if "slide_many(" not in functions:
+            text = text.replace(text[text.index("/* Move what") : text.index("static int sweep")], "")
     if "pool_f32" in e.needs_edges:
         text += "\n" + _POOL_EDGES.replace("pool_at_edges", "pool_at_edges_f32").replace(
             "ecgd_pool_t", "ecgd_pool_f32_t"
@@ -135,15 +166,22 @@ def _ends(e: Emitter) -> tuple[str, str]:
     padded = [s for s in e.network.stages if s.writes >= 0 and e.plan.trace.windows[s.writes].trail]
     if not padded:
         return "    while (sweep() != 0) {\n    }", ""
-    text = "/* Append the zeros after values that are complete, once nothing else moves. */\nstatic int pad_ends(void)\n{\n"
-    text += "    int padded = 0;\n"
+    rows = []
     for stage in padded:
         v = stage.writes
-        trail, channels = e.plan.trace.windows[v].trail, e.network.values[v].channels
-        text += f"    if (s.left_{stage.index} == 0 && !s.padded_{v}) {{\n"
-        text += f"        zero(room_{v}({trail}), {trail * channels * element_bytes(e.network.values[v])});\n"
-        text += f"        s.filled_{v} = (position_t)(s.filled_{v} + {trail});\n"
-        text += f"        s.padded_{v} = true;\n        padded = 1;\n    }}\n"
+        size = e.plan.trace.windows[v].trail * e.network.values[v].channels * element_bytes(e.network.values[v])
+        rows.append(
+            f"    {{room_{v}, &s.filled_{v}, &s.left_{stage.index}, {e.plan.trace.windows[v].trail}, {size}}},\n"
+        )
+    text = (
+        "/* Append the zeros after values that are complete, once nothing else moves. */\n"
+        "static const struct {\n    void *(*room)(int);\n    position_t *filled, *left;\n    uint16_t positions, bytes;\n"
+        f"}} ends[{len(padded)}] = {{\n{''.join(rows)}}};\n\nstatic int pad_ends(void)\n{{\n    int padded = 0;\n"
+        f"    for (int i = 0; i < {len(padded)}; i++) {{\n        if (*ends[i].left == 0 && !s.padded[i]) {{\n"
+        "            zero(ends[i].room(ends[i].positions), ends[i].bytes);\n"
+        "            *ends[i].filled = (position_t)(*ends[i].filled + ends[i].positions);\n"
+        "            s.padded[i] = true;\n            padded = 1;\n        }\n    }\n"
+    )
     return (
         "    do {\n        while (sweep() != 0) {\n        }\n    } while (pad_ends() != 0);",
         text + "    return padded;\n}\n\n",
@@ -178,6 +216,12 @@ def _contract(e: Emitter) -> str:
             at = 0 if read.whole else e.plan.trace.windows[read.value].lead - read.before
             if at:
                 begin.append(f"    s.at_{stage.index}_{i} = {at};")
+    leads = [
+        (v.index, e.plan.trace.windows[v.index].lead * v.channels * element_bytes(v))
+        for v in network.values
+        if e.plan.trace.windows[v.index].lead and e.plan.undisturbed(v.index)
+    ]
+    begin += [f"    zero(VALUE_{v}, {size});" for v, size in leads]
     feed = "\n".join(
         f"        {'} else ' if k else ''}if (s.left_{s.index} != 0) {{\n            taken = input_{s.work.number}(next, bytes);"
         for k, s in enumerate(inputs)
@@ -200,7 +244,7 @@ uint32_t ecgd_profile_now(void);
 #endif
 
 /* Give every stage one chance, in the order of the network; nonzero where one did something. */
-static int sweep(void)
+ECGD_SMALL static int sweep(void)
 {{
     int fired = 0;
 {sweep}    return fired;
