@@ -194,3 +194,12 @@ def test_a_held_out_source_is_in_the_test_part_only(real_data):
     paired = load_task("cinc2021-heldout-cpsc_2018", real_data)
     assert {paired.reader.subset(name) for name in paired.split.test} == {"cpsc_2018", "cpsc_2018_extra"}
     assert task.test().inputs.shape == (30, 2500, 12)
+
+
+def test_ptbxl_at_500_hz_needs_its_own_files(real_data):
+    task = load_task("ptbxl-statements-500hz-synthetic")
+    assert (task.rate, task.input_shape) == (500.0, (5000, 12))
+    folder = real(real_data, "ptb-xl")
+    if not (folder / "records500").is_dir():
+        with pytest.raises(DataError, match="records500: missing"):
+            load_task("ptbxl-statements-500hz", real_data)

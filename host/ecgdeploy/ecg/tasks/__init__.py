@@ -20,6 +20,8 @@ _LOADERS = {
     "cinc2017": ("catalog", "load_cinc2017"),
     "ptbxl-superclasses": ("catalog", "load_ptbxl_superclasses"),
     "ptbxl-statements": ("catalog", "load_ptbxl_statements"),
+    "ptbxl-superclasses-500hz": ("catalog", "load_ptbxl_superclasses_500"),
+    "ptbxl-statements-500hz": ("catalog", "load_ptbxl_statements_500"),
     "chapman-rhythm": ("catalog", "load_chapman"),
     "cpsc2018": ("catalog", "load_cpsc2018"),
 }

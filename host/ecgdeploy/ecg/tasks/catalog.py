@@ -75,16 +75,27 @@ def load_ptbxl_statements(data: Path | str | None = None) -> RecordTask:
     return _ptbxl("ptbxl-statements", data)
 
 
-def _ptbxl(task: str, data: Path | str | None) -> RecordTask:
-    steps = Pipeline((FillMissing(), SelectLeads(STANDARD_LEADS), PadCrop(1000)))
+def load_ptbxl_superclasses_500(data: Path | str | None = None) -> RecordTask:
+    """``ptbxl-superclasses-500hz``: the same from the 500 Hz records, 5,000 samples."""
+    return _ptbxl("ptbxl-superclasses", data, 500)
+
+
+def load_ptbxl_statements_500(data: Path | str | None = None) -> RecordTask:
+    """``ptbxl-statements-500hz``: the same from the 500 Hz records, 5,000 samples."""
+    return _ptbxl("ptbxl-statements", data, 500)
+
+
+def _ptbxl(task: str, data: Path | str | None, rate: int = 100) -> RecordTask:
+    steps = Pipeline((FillMissing(), SelectLeads(STANDARD_LEADS), PadCrop(10 * rate)))
+    name = task if rate == 100 else f"{task}-{rate}hz"
     folder = locate.find(ptbxl.FOLDER, ptbxl.TABLE, data)
     groups = _statement_groups()
     heads = tuple(f"{group}:{code}" for group in ptbxl.GROUPS for code in ptbxl.STATEMENT_CODES[group])
     classes = ptbxl.SUPERCLASSES if task == "ptbxl-superclasses" else heads
     if folder is None:
-        made = synthetic_task(task, classes, steps, 100.0, (1000, 12))
-        return replace(made, groups=groups) if task == "ptbxl-statements" else made
-    reader = ptbxl.PtbXl(folder)
+        made = synthetic_task(task, classes, steps, float(rate), (10 * rate, 12))
+        return replace(made, name=f"{name}-synthetic", groups=groups if task == "ptbxl-statements" else {})
+    reader = ptbxl.PtbXl(folder, rate)
     rows = {name: reader.rows[name] for name in _some(reader.names(), folder)}
     if task == "ptbxl-superclasses":
         rows = {name: row for name, row in rows.items() if reader.superclasses(row.codes)}
@@ -105,16 +116,16 @@ def _ptbxl(task: str, data: Path | str | None) -> RecordTask:
     patients = {name: row.patient for name, row in rows.items()}
     headers = {name: sha256_file(folder / f"{row.path}.hea") for name, row in rows.items()}
     return RecordTask(
-        name=task,
-        source=f"{ptbxl.NAME} ({len(rows):,} records, 100 Hz)",
+        name=name,
+        source=f"{ptbxl.NAME} ({len(rows):,} records, {rate} Hz)",
         reader=reader,
         split=Split("PTB-XL folds 1-8/9/10", train, validation, test, patients),
         classes=classes,
         targets_of=targets_of,
         multilabel=True,
         pipeline=steps,
-        rate=100.0,
-        input_shape=(1000, 12),
+        rate=float(rate),
+        input_shape=(10 * rate, 12),
         data_sha256=sha256_json([headers, {name: dict(row.codes) for name, row in rows.items()}]),
         groups=groups if task == "ptbxl-statements" else {},
     )
