@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "measure": ("measure", "measure", "Measure a model on a board over a whole test set."),
     "boards": ("boards", "boards", "List the boards, or show one board's facts."),
     "preflight": ("preflight", "preflight", "Does a model fit a board: operators, precision, flash, RAM, arena."),
+    "tflm": ("tflm", "tflm", "TensorFlow Lite Micro as a dependency: get its repository, check a library."),
     "fold": ("fold", "fold", "Fold Conv1D's EXPAND_DIMS and RESHAPE out of a model, with identical outputs."),
     "diff": ("diff", "diff", "Compare a device's answers with TFLM's; find the first operator that differs."),
     "flash": ("flash", "flash", "Write a built project to its board, and prove that the board runs it."),

@@ -12,16 +12,15 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecgdeploy.errors import BuildError, UsageError
+from ecgdeploy.toolchains.online import REACH_SECONDS, reachable
 
 if TYPE_CHECKING:
     from ecgdeploy.projects.types import Request
 
-REACH_SECONDS = 2.0
 LOG = "build.log"
 # packages that a platform's Arduino framework needs to compile, by PlatformIO's platform name
 PACKAGES = {
@@ -56,28 +55,11 @@ def missing_packages(platform: str) -> list[str]:
 
 def registry_reachable(seconds: float = REACH_SECONDS) -> bool:
     """Whether PlatformIO's registry answers; never takes longer than `seconds`."""
-    answered = threading.Event()
-
-    def ask() -> None:
-        import urllib.error
-        import urllib.request
-
-        try:
-            from platformio import __registry_mirror_hosts__ as hosts
-        except ImportError:
-            return
-        try:
-            with urllib.request.urlopen(f"https://{hosts[0]}/", timeout=seconds):
-                answered.set()
-        except urllib.error.HTTPError as error:
-            if error.code < 500 and error.code not in (403, 407):  # a proxy's own refusals
-                answered.set()
-        except (OSError, ValueError):
-            return
-
-    # a thread, because a name look-up has no time-out of its own
-    threading.Thread(target=ask, daemon=True).start()
-    return answered.wait(seconds)
+    try:
+        from platformio import __registry_mirror_hosts__ as hosts
+    except ImportError:
+        return True  # a PlatformIO of its own installation: let it try
+    return reachable(f"https://{hosts[0]}/", seconds)
 
 
 def check_ready(request: Request) -> None:
