@@ -118,7 +118,13 @@ def tree_sha256(folder: Path) -> str:
     names = _git(folder, "ls-files", "-z").split("\0")
     for name in sorted(filter(None, names)):
         path = folder / name
-        data = os.readlink(path).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b"(gone)"
+        data = (
+            path.readlink().as_posix().encode()
+            if path.is_symlink()
+            else path.read_bytes()
+            if path.is_file()
+            else b"(gone)"
+        )
         total.update(name.encode() + b"\0" + hashlib.sha256(data).digest())
     return total.hexdigest()
 
