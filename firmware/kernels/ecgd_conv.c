@@ -51,9 +51,8 @@ void ecgd_conv_portable(const ecgd_conv_t *conv, const int16_t *window, uint32_t
 }
 
 void ecgd_depthwise_portable(const ecgd_depthwise_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {
-    const uint32_t filled = (conv->taps + 1u) & ~1u;
     for (uint32_t channel = 0; channel < conv->channels; channel++) {
-        const int8_t *w = conv->weights + (channel & ~1u) * filled + (channel & 1u);
+        const int8_t *w = conv->weights + (channel & ~1u) * conv->length + (channel & 1u);
         for (uint32_t p = 0; p < positions; p++) {
             const int16_t *x = window + p * conv->stride + channel;
             int32_t acc = conv->scale[channel].bias;

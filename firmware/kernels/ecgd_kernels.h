@@ -11,10 +11,9 @@
  * ECGD_CONV_KERNEL(name, stride, mode); packing.py says which definition a layer needs and what to call.
  *
  * Reading beyond the window: the DSP kernels work on blocks of ECGD_CONV_BLOCK positions and on 4 elements at a time.
- * A convolution's input buffer must therefore be readable (any content) for ECGD_CONV_BLOCK positions from `window`,
- * however few are asked for, and ECGD_READ_SLACK elements past its last one; a depthwise one's for a multiple of
- * ECGD_DEPTHWISE_BLOCK. A depthwise call costs some 50 instructions a channel pair beside its positions: blocks of 8
- * and more pay. Buffers are 4-byte aligned, and so is each row of an even number of channels.
+ * The input buffer of a convolution, also a depthwise one, must therefore be readable (any content) for
+ * ECGD_CONV_BLOCK positions from `window`, however few are asked for, and ECGD_READ_SLACK elements past its last one.
+ * Buffers are 4-byte aligned, and so is each row of an even number of channels.
  */
 #ifndef ECGD_KERNELS_H
 #define ECGD_KERNELS_H
@@ -26,7 +25,6 @@ extern "C" {
 #endif
 
 #define ECGD_CONV_BLOCK 3u /* positions a DSP convolution computes at once: best block sizes are its multiples */
-#define ECGD_DEPTHWISE_BLOCK 2u
 #define ECGD_READ_SLACK 4u /* elements past the last window that may be read (and are multiplied by zero) */
 
 /* --- requantization: TFLite's double rounding ------------------------------------------------------------------- */
@@ -75,13 +73,14 @@ ecgd_conv_kernel_t ecgd_conv_any;
 /* --- depthwise convolution -------------------------------------------------------------------------------------- */
 
 /* Weights of channels a = 2j and b = 2j + 1, tap after tap: bytes a[0], b[0], a[1], b[1], ...; taps are filled with
- * zeros to an even number, an odd last channel gets a partner of zeros. */
+ * zeros to a multiple of 4, an odd last channel gets a partner of zeros. */
 typedef struct {
     const int8_t *weights;
     const ecgd_scale_t *scale;
     const int8_t *right;
     uint16_t channels;
     uint16_t taps;
+    uint16_t length; /* taps with their filling */
     uint16_t step;   /* elements from a tap to the next: dilation * channels */
     uint16_t stride; /* elements from a position to the next */
     int16_t low, high;

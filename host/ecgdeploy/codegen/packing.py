@@ -15,8 +15,8 @@ ACCUMULATOR_LIMIT = 1 << 30
 """The DSP kernels double the accumulator before the high multiplication."""
 LONGEST_TURN = 12
 """Units of 4 elements in the largest unrolled loop."""
-DEPTHWISE_REACH, DEPTHWISE_TAPS = 4092, 8
-"""Bytes that the depthwise kernel's offsets reach, and taps whose weights fit its registers."""
+DEPTHWISE_REACH, DEPTHWISE_TAPS = 4092, 32
+"""Bytes that the depthwise kernel's offsets reach, and taps whose unrolled code is worth its bytes."""
 ALIGNED_STRIDE_LIMIT, STRIDE_LIMIT = 1472, 2000
 """Bytes between positions that the DSP kernels' immediate offsets reach, with paired and with single loads."""
 
@@ -124,17 +124,17 @@ def pack_depthwise(
 ) -> PackedConv:  # fmt: skip
     """Pack a depthwise convolution with one filter a channel; `weights` int8 [taps, channels], else as `pack_conv`."""
     taps, channels = weights.shape
-    pairs = _pairs(weights.T.reshape(channels, 1, taps), 2)
+    pairs = _pairs(weights.T.reshape(channels, 1, taps), 4)
     fields = {
-        "channels": channels, "taps": taps, "step": dilation * channels, "stride": stride * channels,
-        "low": low, "high": high, "zero": zero,
+        "channels": channels, "taps": taps, "length": pairs.shape[2], "step": dilation * channels,
+        "stride": stride * channels, "low": low, "high": high, "zero": zero,
     }  # fmt: skip
     del target, positions
     bounds = _bounds(weights.T, bias, input_low, input_high)
     kernel, definition = "ecgd_depthwise_any", ""
     apart, between = 2 * stride * channels, 2 * dilation * channels
-    reaches = apart + (taps - 1) * between <= DEPTHWISE_REACH and taps <= DEPTHWISE_TAPS
-    if channels % 2 == 0 and reaches and _simple_requantization(bounds, shifts):
+    reaches = 2 * apart + (taps - 1) * between <= DEPTHWISE_REACH
+    if channels % 2 == 0 and taps <= DEPTHWISE_TAPS and reaches and _simple_requantization(bounds, shifts):
         finish = _finish(low, high, zero)
         kernel = f"ecgd_depthwise_{apart}_{between}_{taps}_{('relu', 'int8', 'clamp')[finish]}"
         definition = f"ECGD_DEPTHWISE_KERNEL({kernel}, {apart}, {between}, {taps}, {finish})"
