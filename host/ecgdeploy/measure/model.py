@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ecgdeploy.errors import DataError
 from ecgdeploy.graph import read_tflite
 from ecgdeploy.measure.quantized import TensorCoding
 from ecgdeploy.provenance import sha256_file
@@ -22,12 +24,18 @@ def litert_coding(detail: dict[str, Any]) -> TensorCoding:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A ``.tflite`` file and the coding of its inputs and outputs, in tensor order."""
+    """A ``.tflite`` file and the coding of its inputs and outputs, in tensor order.
+
+    Attributes
+    ----------
+    output_names : the file's signature names of the outputs; converters reorder outputs, so only these tell them apart.
+    """
 
     path: Path
     sha256: str
     inputs: tuple[TensorCoding, ...]
     outputs: tuple[TensorCoding, ...]
+    output_names: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> ModelFile:
@@ -41,4 +49,38 @@ class ModelFile:
                 return TensorCoding(np.dtype(tensor.dtype), 0.0, 0, shape)
             return TensorCoding(np.dtype(tensor.dtype), quantization.scale, quantization.zero_point, shape)
 
-        return cls(path, sha256_file(path), tuple(map(coding, graph.inputs)), tuple(map(coding, graph.outputs)))
+        inputs, outputs = tuple(map(coding, graph.inputs)), tuple(map(coding, graph.outputs))
+        return cls(path, sha256_file(path), inputs, outputs, tuple(graph.output_names))
+
+    def class_order(self, groups: Mapping[str, tuple[int, int]], classes: int) -> list[int]:
+        """Outputs in the order of a task's classes.
+
+        Parameters
+        ----------
+        groups : name of a group of classes to its (first, one past last) class.
+        classes : number of classes.
+
+        Raises
+        ------
+        DataError
+            The model's outputs are not the task's classes.
+        """
+        sizes = [int(np.prod(coding.shape)) for coding in self.outputs]
+        wrong = DataError(f"{self.path.name}: outputs of {sizes} values do not match the task's {classes} classes",
+                          "choose a --task made for this model")
+        if sum(sizes) != classes:
+            raise wrong
+        if len(sizes) == 1:
+            return [0]
+        extents = [(group, end - first) for group, (first, end) in sorted(groups.items(), key=lambda item: item[1])]
+        order = []
+        for group, extent in extents:
+            found = [k for k, name in enumerate(self.output_names) if group in name]
+            # files without telling names: a size that only one head has tells as much
+            found = found or [k for k, size in enumerate(sizes) if size == extent]
+            if len(found) != 1 or sizes[found[0]] != extent:
+                raise wrong
+            order.append(found[0])
+        if sorted(order) != list(range(len(sizes))):
+            raise wrong
+        return order

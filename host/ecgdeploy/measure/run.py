@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ class Request:
     folder : where the journal and the result go.
     resume : continue the journal of an interrupted run.
     record_of : name to record, for the strip of ECG in the page and for EC57.
+    groups : of a task with several heads: name of the group to its (first, one past last) class.
     whole_records : every beat of the test records is in `test`, so that the device can be scored as an annotator.
     """
 
@@ -52,6 +53,7 @@ class Request:
     resume: bool = False
     record_of: Callable[[str], Record] | None = None
     whole_records: bool = False
+    groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def measure(request: Request, progress: Progress | None = None) -> MeasureResult:
@@ -69,6 +71,7 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
 
     report = progress or _silent
     test, model = _checked_view(request.test), ModelFile.read(request.model)
+    model.class_order(request.groups, len(test.classes))  # refuse before anything is streamed
     stored = _encode(model, test)
     run_id = _identity(request, model, stored)
     request.folder.mkdir(parents=True, exist_ok=True)
@@ -223,10 +226,11 @@ def _result(request: Request, model: ModelFile, test: TestView, answers: _Answer
     classes = tuple(test.classes)
     report("host LiteRT", 0, 1)
     values = test.inputs
-    columns = {"device": _scores(answers.outputs, model)}
-    columns["host int8" if model.outputs[0].scale else "host float32"] = _joined(LiteRt(request.model).run([values]))
+    outputs = [coding.decode(output) for coding, output in zip(model.outputs, answers.outputs, strict=True)]
+    columns = {"device": _joined(outputs, model, request)}
+    columns["host int8" if model.outputs[0].scale else "host float32"] = _host(model, request, values)
     if request.float_model is not None:
-        columns["host float32"] = _joined(LiteRt(request.float_model).run([values]))
+        columns["host float32"] = _host(ModelFile.read(request.float_model), request, values)
     records = np.asarray(test.record_ids)
     scored = {name: score_column(scores, test.targets, classes, records) for name, scores in columns.items()}
     exact, difference = _compare(answers.outputs, reference)
@@ -246,12 +250,14 @@ def _result(request: Request, model: ModelFile, test: TestView, answers: _Answer
     )
 
 
-def _scores(outputs: list[np.ndarray], model: ModelFile) -> np.ndarray:
-    return _joined([coding.decode(output) for coding, output in zip(model.outputs, outputs, strict=True)])
+def _host(model: ModelFile, request: Request, values: np.ndarray) -> np.ndarray:
+    return _joined(LiteRt(model.path).run([values]), model, request)
 
 
-def _joined(outputs: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate([output.reshape(len(output), -1) for output in outputs], axis=1)
+def _joined(outputs: list[np.ndarray], model: ModelFile, request: Request) -> np.ndarray:
+    """Outputs as one array [n, classes], in the order of the task's classes."""
+    order = model.class_order(request.groups, len(request.test.classes))
+    return np.concatenate([outputs[k].reshape(len(outputs[k]), -1) for k in order], axis=1)
 
 
 def _compare(outputs: list[np.ndarray], reference: Golden) -> tuple[BitExact, str | None]:

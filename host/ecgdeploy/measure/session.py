@@ -86,6 +86,7 @@ def run(choice: Choice, progress: Progress) -> Outcome:
         folder=folder,
         resume=choice.resume,
         whole_records=whole,
+        groups=getattr(task, "groups", {}),
         record_of=getattr(getattr(task, "reader", None), "record", None),
     )
     return Outcome(folder, measure(request, progress).as_dict())
