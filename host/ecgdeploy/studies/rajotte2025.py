@@ -7,6 +7,7 @@ paper's main findings need; the rows and the report say so.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 from ecgdeploy.errors import DataError
 from ecgdeploy.models.paper import LEADS, UNITS
 from ecgdeploy.provenance import sha256_file, versions
+from ecgdeploy.studies import on_device
 from ecgdeploy.studies.base import Context, Done, Study, Unit
 from ecgdeploy.studies.subset import SubsetTask
 from ecgdeploy.training import checks, config, figures
@@ -27,6 +29,8 @@ HEADS = ("diagnostic", "form", "rhythm")
 PAPER_PRECISIONS = ("float32", "float16", "dynamic", "int8")
 BEYOND = ("int16x8", "mixed", "int8-qat")
 PRECISIONS = PAPER_PRECISIONS + BEYOND
+#: the int8 file, on the emulated board
+ON_DEVICE, BOARD = "int8-on-device", "nano33ble"
 CALIBRATION = 1000
 QUICK = ((12, "75"), (3, "75"), (12, "41"))
 ABLATION = "int8-mistakes"
@@ -47,7 +51,7 @@ def units(quick: bool, ablate: bool) -> tuple[Unit, ...]:
 
 def _unit(leads: int, outputs: str) -> Unit:
     name = f"{leads}-{outputs}"
-    return Unit(name, {"leads": leads, "outputs": outputs}, tuple(f"{name}/{p}" for p in PRECISIONS))
+    return Unit(name, {"leads": leads, "outputs": outputs}, tuple(f"{name}/{p}" for p in (*PRECISIONS, ON_DEVICE)))
 
 
 @cache
@@ -138,6 +142,7 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
     from ecgdeploy.quantization import qat
     from ecgdeploy.quantization.mixed import mixed
     from ecgdeploy.quantization.precision import CONVERTIBLE, convert, convert_all
+    from ecgdeploy.training.loop import predict
 
     run, task, kept = trained(unit, context)
     test, calibration = task.test(), task.calibration(CALIBRATION)
@@ -163,7 +168,16 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
             threads=context.threads,
         )
         file = convert(tuned.model, "int8-qat")
-        yield _cell(unit, "int8-qat", file, test, kept, run, common, scratch, {"qat_epochs": epochs})
+        # training on moves the weights too: what the rounding alone costs is told by the same weights unrounded
+        unrounded = predict(qat.unrounded(qat.load(tuned.model)), test.inputs)
+        done = _cell(unit, "int8-qat", file, test, kept, run, common, scratch, {"qat_epochs": epochs})
+        yield dataclasses.replace(done, arrays=done.arrays | {"unrounded": unrounded})
+    if ON_DEVICE in wanted:
+        # last, because it may be refused: a model that does not fit fills its cell with the reason
+        result = on_device.measured(
+            scratch / "int8.tflite", test, scratch / "device", board=BOARD, name=f"{NAME} {unit.id} int8"
+        )
+        yield Done(f"{unit.id}/{ON_DEVICE}", result, common)
 
 
 def _sizes(unit: Unit, context: Context) -> Iterator[Done]:

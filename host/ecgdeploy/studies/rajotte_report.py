@@ -10,7 +10,7 @@ import numpy as np
 from ecgdeploy.quantization import deployability
 from ecgdeploy.studies import rajotte_paper as paper
 from ecgdeploy.studies import runner, statistics
-from ecgdeploy.studies.rajotte2025 import ABLATION, HEADS, PAPER_PRECISIONS, PRECISIONS, SIZES
+from ecgdeploy.studies.rajotte2025 import ABLATION, HEADS, ON_DEVICE, PAPER_PRECISIONS, PRECISIONS, SIZES
 from ecgdeploy.studies.tables import Bars, Report, Table
 
 Rows = dict[tuple[int, str], dict[str, dict[str, Any]]]
@@ -28,8 +28,8 @@ def report(rows: list[dict[str, Any]], folder: Path) -> Report:
     sizes = {row["cell"].split("/")[1]: row["result"] for row in done if row["unit"] == SIZES}
     mistakes = [row for row in done if row["unit"] == ABLATION]
     tables = [
-        _auc(grid), _against_float32(grid, folder), _f1(grid), _size(sizes), _times(grid), _statistics(grid, folder),
-        _runs_on(), _mistakes(mistakes), _failed(rows),
+        _auc(grid), _against_float32(grid, folder), _f1(grid), _size(sizes), _times(grid), _device(grid),
+        _statistics(grid, folder), _runs_on(), _mistakes(mistakes), _failed(rows),
     ]
     return Report(
         title="rajotte2025: quantization of a multi-task CNN on PTB-XL",
@@ -76,9 +76,38 @@ def _against_float32(grid: Rows, folder: Path) -> Table:
             change, low, high = statistics.bootstrap_macro_auc(base["targets"], base["probabilities"], found, 500)
             largest = float(np.abs(found - base["probabilities"]).max())
             rows.append((_name(key), name, change, low, high, largest))
+        if "int8-qat" in cells:
+            rows.append((_name(key), "int8-qat, against the same weights unrounded", *_qat_alone(cells, folder)))
     columns = ("configuration", "precision", "change of macro AUC", "95 % from", "to", "max |Δp|")
     title = "Against float32: paired bootstrap over the test records, 500 rounds"
     return Table("against_float32", title, columns, tuple(rows))
+
+
+def _qat_alone(cells: dict[str, Any], folder: Path) -> tuple[float, ...]:
+    found = runner.arrays_of(folder, cells["int8-qat"]["cell"])
+    rounded, float32 = found["probabilities"], found["unrounded"]
+    difference = statistics.bootstrap_macro_auc(found["targets"], float32, rounded, 500)
+    return (*difference, float(np.abs(rounded - float32).max()))
+
+
+def _device(grid: Rows) -> Table:
+    rows = []
+    for key, cells in grid.items():
+        if ON_DEVICE in cells:
+            result = cells[ON_DEVICE]["result"]
+            host = cells["int8"]["result"]["macro_auc"] if "int8" in cells else None
+            exact, memory = result["bit_exact"], result["memory"] or {}
+            rows.append(
+                (
+                    _name(key), f"{result['board']}, emulated, {result['engine']}", result["macro_auc"], host,
+                    f"{exact['identical']}/{exact['compared']}", result["latency"]["median"],
+                    memory.get("flash_total"), memory.get("ram_static"),
+                )
+            )
+    columns = (
+        "configuration", "device", "macro AUC", "host int8", "bit-identical", "instructions, median", "flash B", "RAM B"
+    )
+    return Table("on_device", "int8 on the device, every test record", columns, tuple(rows))
 
 
 def _f1(grid: Rows) -> Table:
@@ -170,6 +199,8 @@ def _failed(rows: list[dict[str, Any]]) -> Table:
 
 def _remarks(grid: Rows, rows: list[dict[str, Any]]) -> list[str]:
     remarks = []
+    files = {key: {name: cell for name, cell in cells.items() if name != ON_DEVICE} for key, cells in grid.items()}
+    grid = {key: cells for key, cells in files.items() if cells}
     first = next((cell for cells in grid.values() for cell in cells.values()), None)
     if first:
         network = first["result"]["network"]

@@ -19,7 +19,7 @@ from ecgdeploy.training.config import RunConfig
 
 #: called with (epoch, step, steps, mean loss so far)
 Report = Callable[[int, int, int, float], None]
-EVALUATION_BATCH = 256
+EVALUATION_BATCH = 128
 
 
 @dataclass(frozen=True)

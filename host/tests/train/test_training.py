@@ -141,3 +141,20 @@ def test_two_workers_train_what_one_trains(tmp_path):
     assert not (tmp_path / "worker1/model.keras").exists()
     # gradients and batch-norm statistics are over the global batch: only the order of additions differs
     assert figures[0]["loss"] == pytest.approx(figures[2]["loss"], rel=1e-3)
+
+
+def test_mixed_precision_trains_and_answers_in_float32(tiny, task, tmp_path):
+    settings = config.override(tiny, {"epochs": 1, "mixed_precision": True})
+    done = run.train(settings, tmp_path, task=task, threads=1)
+    assert np.isfinite(done.manifest["validation"]["loss"])
+
+
+def test_several_local_replicas_come_from_the_configuration(tiny, task, tmp_path):
+    done = run.train(config.override(tiny, {"epochs": 1, "distribution.strategy": "mirrored"}), tmp_path, task=task)
+    assert done.manifest["config"]["distribution"] == {"strategy": "mirrored"}
+
+
+def test_multi_worker_without_its_environment_is_refused(tiny, task, tmp_path, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(UsageError, match="TF_CONFIG is not set"):
+        run.train(config.override(tiny, {"distribution.strategy": "multi-worker"}), tmp_path, task=task)
