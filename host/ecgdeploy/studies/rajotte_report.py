@@ -53,7 +53,7 @@ def _ordered(cells: dict[str, Any]) -> list[str]:
 
 
 def _auc(grid: Rows) -> Table:
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for key, cells in grid.items():
         for name in _ordered(cells):
             result = cells[name]["result"]
@@ -66,7 +66,7 @@ def _auc(grid: Rows) -> Table:
 
 
 def _against_float32(grid: Rows, folder: Path) -> Table:
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for key, cells in grid.items():
         if "float32" not in cells:
             continue
@@ -91,7 +91,7 @@ def _qat_alone(cells: dict[str, Any], folder: Path) -> tuple[float, ...]:
 
 
 def _device(grid: Rows) -> Table:
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for key, cells in grid.items():
         if ON_DEVICE in cells:
             result = cells[ON_DEVICE]["result"]
@@ -111,7 +111,7 @@ def _device(grid: Rows) -> Table:
 
 
 def _f1(grid: Rows) -> Table:
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for key, cells in grid.items():
         working = [cells[name]["result"] for name in ("float32", "float16", "dynamic") if name in cells]
         for index, head in enumerate(HEADS):
@@ -126,7 +126,7 @@ def _f1(grid: Rows) -> Table:
 
 
 def _size(sizes: dict[str, Any]) -> Table:
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for name in PAPER_PRECISIONS:
         if name in sizes:
             ours = sizes[name]["bytes"] / 2**20
@@ -137,7 +137,7 @@ def _size(sizes: dict[str, Any]) -> Table:
 
 
 def _times(grid: Rows) -> Table:
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for key, cells in grid.items():
         for name in _ordered(cells):
             spread = cells[name]["result"]["milliseconds"]
@@ -151,7 +151,7 @@ def _times(grid: Rows) -> Table:
 
 
 def _statistics(grid: Rows, folder: Path) -> Table:
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for key, cells in grid.items():
         names = [name for name in PAPER_PRECISIONS if name in cells]
         if len(names) < 3:
@@ -182,7 +182,7 @@ def _mistakes(found: list[dict[str, Any]]) -> Table:
     from ecgdeploy.studies.int8_mistakes import MISTAKES
 
     by_name = {row["cell"].split("/")[1]: row["result"] for row in found}
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for name, what in MISTAKES.items():
         if name in by_name:
             result = by_name[name]
