@@ -43,7 +43,10 @@ def read_annotations(path: Path, samples: int | None = None) -> Annotations:
     """
     if not path.is_file():
         raise DataError(f"{path.name}: no such annotation file in {path.parent}", "check the folder")
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path.name}: cannot be read: {error.strerror}", "check the file's permissions") from None
     places: list[int] = []
     codes: list[int] = []
     fields: list[list[int]] = []  # subtype, channel, number of each

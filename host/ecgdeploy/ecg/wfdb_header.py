@@ -78,8 +78,11 @@ def read_header(path: Path) -> Header:
     """
     if not path.is_file():
         raise DataError(f"{path.name}: no such header in {path.parent}", "check the record's name and the folder")
-    # latin-1 never fails: the comments of old headers are not all ASCII
-    text = path.read_bytes().decode("latin-1")
+    try:
+        # latin-1 never fails: the comments of old headers are not all ASCII
+        text = path.read_bytes().decode("latin-1")
+    except OSError as error:
+        raise DataError(f"{path.name}: cannot be read: {error.strerror}", "check the file's permissions") from None
     if "\0" in text:
         raise DataError(f"{path.name}: not a WFDB header (it holds zero bytes)", _HINT)
     lines = [line.strip() for line in re.split(r"\r\n|\n|\r", text)]

@@ -66,9 +66,12 @@ def read_signals(path: Path, *, sums_absent: bool = False, stale_initial: bool =
         Missing or truncated file, wrong length, wrong checksum, wrong first value, unknown format.
     """
     header = read_header(path)
-    for file in dict.fromkeys(line.file for line in header.signals):
-        _check_file(header, file)
-    digital = _decode(header)
+    try:
+        for file in dict.fromkeys(line.file for line in header.signals):
+            _check_file(header, file)
+        digital = _decode(header)
+    except OSError as error:
+        raise DataError(f"{path.name}: its signals cannot be read: {error.strerror}", "check the permissions") from None
     remarks: list[str] = []
     for column, line in enumerate(header.signals):
         _check_values(header, line, digital[:, column], sums_absent, stale_initial, remarks)

@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from ecgdeploy.ecg.record import STANDARD_LEADS, Annotations
+from ecgdeploy.ecg.sources.chapman import Chapman
+from ecgdeploy.ecg.sources.cinc2017 import Cinc2017
 from ecgdeploy.ecg.sources.cpsc2018 import Cpsc2018
+from ecgdeploy.ecg.sources.ptbxl import PtbXl
 from ecgdeploy.ecg.sources.sph import Sph
 from ecgdeploy.ecg.wfdb_annotation import SYMBOLS, read_annotations, write_annotations
 from ecgdeploy.ecg.wfdb_header import read_header
@@ -103,13 +106,13 @@ def test_a_damaged_header_gives_an_error_or_the_samples(folder, layout):
     good = path.read_bytes()
     tokens = re.split(rb"(\s+)", good)
 
-    @quick(500)
+    @quick(300)
     @given(edits(len(good)))
     def bytewise(changes):
         path.write_bytes(apply(good, changes))
         check_signals(path, DIGITAL)
 
-    @quick(500)
+    @quick(300)
     @given(st.lists(st.tuples(st.integers(0, len(tokens) - 1), WORDS), min_size=1, max_size=3))
     def wordwise(changes):
         changed = list(tokens)
@@ -130,7 +133,7 @@ def test_a_damaged_signal_file_is_refused_or_unchanged(folder, layout):
     file = path.with_suffix(".mat" if layout == "16+24" else ".dat")
     good = file.read_bytes()
 
-    @quick(400)
+    @quick(250)
     @given(edits(len(good)))
     def run(changes):
         damaged = apply(good, changes)
@@ -173,7 +176,7 @@ def test_a_damaged_annotation_file_gives_an_error_or_ordered_annotations(folder)
     good = path.read_bytes()
     length = int(places[-1]) + 1
 
-    @quick(1500)
+    @quick(1000)
     @given(edits(len(good)))
     @example([("cut", 0, 0)])
     @example([("set", 0, b"\x00\xec\xff\x7f\xff\xff")])  # a skip of nearly 2^31
@@ -193,7 +196,7 @@ def test_a_damaged_annotation_file_gives_an_error_or_ordered_annotations(folder)
     run()
 
 
-@quick(800)
+@quick(500)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_an_annotation_file_or_are_refused(folder, content):
     path = folder / "any.atr"
@@ -209,7 +212,7 @@ def test_any_bytes_are_an_annotation_file_or_are_refused(folder, content):
     assert (again.symbols, again.notes) == (found.symbols, found.notes)
 
 
-@quick(800)
+@quick(500)
 @given(st.text(max_size=300))
 def test_any_text_is_a_header_or_is_refused(folder, text):
     path = folder / "r1.hea"
@@ -232,7 +235,7 @@ def test_a_damaged_cpsc_file_gives_an_error_or_twelve_leads(folder):
     good = path.read_bytes()
     source = Cpsc2018(place)
 
-    @quick(500)
+    @quick(300)
     @given(edits(600))
     def run(changes):
         path.write_bytes(apply(good, changes))
@@ -258,7 +261,7 @@ def test_a_damaged_hdf5_file_gives_an_error_or_twelve_leads(folder):
     good = path.read_bytes()
     source = Sph(place)
 
-    @quick(400)
+    @quick(250)
     @given(edits(2200))
     def run(changes):
         path.write_bytes(apply(good, changes))
@@ -268,5 +271,51 @@ def test_a_damaged_hdf5_file_gives_an_error_or_twelve_leads(folder):
             clear(error)
             return
         assert record.signal.shape == (120, 12)
+
+    run()
+
+
+TABLES = {
+    "ptbxl_database.csv": (
+        "ecg_id,patient_id,age,sex,scp_codes,strat_fold,filename_lr,filename_hr\n"
+        "1,15709.0,56.0,1,\"{'NORM': 100.0, 'SR': 0.0}\",3,records100/00000/00001_lr,records500/00000/00001_hr\n"
+        "2,13243.0,19.0,0,\"{'NORM': 80.0}\",2,records100/00000/00001_lr,records500/00000/00002_hr\n"
+    ),
+    "REFERENCE-v3.csv": "A00001,N\nA00002,A\nA00003,~\n",
+    "REFERENCE.csv": "Recording,First_label,Second_label,Third_label\nA0001,1,,\nA0002,5,2,\n",
+    "metadata.csv": "ECG_ID,AHA_Code,Patient_ID,Age,Sex,Date,N\nA00001,1;22+310,S1,50,F,2020-01-01,120\n",
+    "Diagnostics.csv": "FileName,Rhythm,PatientAge,Gender\nMUSE_1,AFIB,59,MALE\n",
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_damaged_table_gives_an_error_or_records(folder, name):
+    place = folder / f"table {name}"
+    (place / "records100" / "00000").mkdir(parents=True)
+    (place / "records").mkdir()
+    write_record(place / "records100" / "00000", "00001_lr", np.tile(DIGITAL, (10, 6))[:1000], STANDARD_LEADS, 100)
+    write_record(place, "A00001", DIGITAL[:, :1], ("ECG",), 300, layout="16+24")
+    with h5py.File(place / "records" / "A00001.h5", "w") as file:
+        file["ecg"] = np.zeros((12, 120), np.float16)
+    good = TABLES[name].encode()
+    kind = {
+        "ptbxl_database.csv": PtbXl,
+        "REFERENCE-v3.csv": Cinc2017,
+        "REFERENCE.csv": Cpsc2018,
+        "metadata.csv": Sph,
+        "Diagnostics.csv": Chapman,
+    }[name]
+
+    @quick(300)
+    @given(edits(len(good)))
+    @example([])
+    def run(changes):
+        (place / name).write_bytes(apply(good, changes))
+        try:
+            source = kind(place)
+            for record in source.names():
+                assert source.record(record).signal.dtype == np.float32
+        except DataError as error:
+            clear(error)
 
     run()

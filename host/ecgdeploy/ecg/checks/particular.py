@@ -50,7 +50,8 @@ def _mitdb(source: Any, oddities: list[Oddity], faults: list[Fault]) -> None:  #
 
 
 def _ptbxl(source: Any, oddities: list[Oddity], faults: list[Fault]) -> None:
-    from ecgdeploy.ecg.sources.ptbxl import HIDDEN_AGE, TABLE, read_table
+    from ecgdeploy.ecg.sources.ptbxl import HIDDEN_AGE, TABLE
+    from ecgdeploy.ecg.sources.tables import read_table
 
     table = read_table(source.folder / TABLE, ("ecg_id", "filename_lr", "filename_hr"))
     version = {21_837: "1.0.1 or 1.0.2", 21_799: "1.0.3"}.get(len(table), "unknown")

@@ -16,7 +16,7 @@ import numpy as np
 
 from ecgdeploy.ecg.record import STANDARD_LEADS, Record, canonical_lead
 from ecgdeploy.ecg.sources.cinc2020 import dx_codes, read_dx_record
-from ecgdeploy.ecg.sources.ptbxl import read_table
+from ecgdeploy.ecg.sources.tables import age, read_table
 from ecgdeploy.ecg.sources.xlsx import read_sheet
 from ecgdeploy.ecg.wfdb_header import read_header
 from ecgdeploy.errors import DataError, unknown
@@ -107,7 +107,6 @@ class Chapman:
             return read_dx_record(path, f"chapman-{name}", NAME, LICENCE)
         row = self.table[name]
         leads, signal = _read_csv(path)
-        age = row["PatientAge"].replace(".", "", 1)
         return Record(
             name=name,
             signal=signal,
@@ -117,7 +116,7 @@ class Chapman:
             source=NAME,
             licence=LICENCE,
             statements=self.statements(name),
-            age=float(row["PatientAge"]) if age.isdigit() else None,
+            age=age(row["PatientAge"]),
             sex={"MALE": "male", "FEMALE": "female"}.get(row["Gender"].strip().upper()),
         )
 

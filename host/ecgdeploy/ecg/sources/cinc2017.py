@@ -7,12 +7,12 @@ value of 565 of them is not that of the signal; both are remarks of the record, 
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from ecgdeploy.ecg.record import Record
+from ecgdeploy.ecg.sources.tables import read_pairs
 from ecgdeploy.ecg.wfdb_signal import expect, read_signals
 from ecgdeploy.errors import DataError, unknown
 
@@ -57,11 +57,11 @@ class Cinc2017:
         if path is None:
             raise DataError(f"{LABELS}: missing from {self.folder}", "copy it from the Challenge's page")
         labels = {}
-        with path.open(newline="", encoding="latin-1") as handle:
-            for number, row in enumerate(csv.reader(handle), 1):
-                if len(row) != 2 or row[1] not in CLASSES:
-                    raise DataError(f"{LABELS}: line {number} is no label: {','.join(row)[:40]}", "copy it again")
-                labels[row[0]] = row[1]
+        for number, row in read_pairs(path):
+            if len(row) != 2 or row[1] not in CLASSES:
+                text = " ".join(",".join(row).split())[:40]
+                raise DataError(f"{LABELS}: line {number} is no label: {text}", "copy it again")
+            labels[row[0]] = row[1]
         return labels
 
     def names(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ecgdeploy.ecg.record import STANDARD_LEADS, Record
-from ecgdeploy.ecg.sources.ptbxl import read_table
+from ecgdeploy.ecg.sources.tables import read_table
 from ecgdeploy.errors import DataError, unknown
 from ecgdeploy.provenance import sha256_file
 

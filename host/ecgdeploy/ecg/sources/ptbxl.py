@@ -8,13 +8,13 @@ rows) may lie beside the waveforms of another (1.0.3 dropped 38 duplicates), or 
 from __future__ import annotations
 
 import ast
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from ecgdeploy.ecg.record import STANDARD_LEADS, Record
+from ecgdeploy.ecg.sources.tables import read_table
 from ecgdeploy.ecg.wfdb_signal import expect, read_signals
 from ecgdeploy.errors import DataError, unknown
 
@@ -157,27 +157,6 @@ class PtbXl:
             for path in root.glob("*/*.hea")
             if not path.name.startswith(".")
         )
-
-
-def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """Rows of a ``.csv`` file that must have `columns`.
-
-    Raises
-    ------
-    DataError
-        The file is missing, is not text, or lacks a column.
-    """
-    if not path.is_file():
-        raise DataError(f"{path.name}: missing from {path.parent}", "copy it from the data set's page")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle)
-            absent = [name for name in columns if name not in (reader.fieldnames or ())]
-            if absent:
-                raise DataError(f"{path.name}: no column {absent[0]}", "copy it again from the data set's page")
-            return [row for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path.name}: not a table: {error}", "copy it again from the data set's page") from None
 
 
 def _is_one(text: str | None) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ecgdeploy.ecg.record import STANDARD_LEADS, Record
-from ecgdeploy.ecg.sources.ptbxl import read_table
+from ecgdeploy.ecg.sources.tables import age, read_table
 from ecgdeploy.errors import DataError, unknown
 
 NAME = "SPH (Shandong Provincial Hospital)"
@@ -57,7 +57,7 @@ class Sph:
             raise unknown("SPH record", name, self.rows)
         row = self.rows[name]
         signal = _load(self.folder / "records" / f"{name}.h5")
-        if not row["N"].isdigit() or int(row["N"]) != len(signal):
+        if row["N"].strip() != str(len(signal)):
             raise DataError(f"{name}.h5: {len(signal)} samples, {TABLE} says {row['N']}", _HINT)
         codes = tuple(part.strip() for part in row["AHA_Code"].split(";") if part.strip())
         for code in codes:
@@ -72,7 +72,7 @@ class Sph:
             source=NAME,
             licence=LICENCE,
             statements=codes,
-            age=float(row["Age"]) if row["Age"].replace(".", "", 1).isdigit() else None,
+            age=age(row["Age"]),
             sex={"M": "male", "F": "female"}.get(row["Sex"]),
         )
 
