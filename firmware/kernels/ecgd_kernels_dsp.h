@@ -1,7 +1,7 @@
 /* Instances of the convolution kernels for Cortex-M with the DSP extension. Included by ecgd_kernels.h.
  *
  * ECGD_CONV_KERNEL(name, stride, unroll, finish, form, aligned, segmented) defines `name`, an ecgd_conv_kernel_t:
- *   stride     bytes from a position to the next, at most 1472 (2000 where not aligned)
+ *   stride     bytes from a position to the next, at most 1440 (2000 where not aligned)
  *   unroll     elements / 4 done in one turn of the inner loop
  *   finish     0: results in 0..255 (ReLU, zero point -128), 1: all of int8, 2: clamp to low..high
  *   form       ecgd_weights_t

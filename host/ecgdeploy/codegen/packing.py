@@ -17,7 +17,7 @@ LONGEST_TURN = 12
 """Units of 4 elements in the largest unrolled loop."""
 DEPTHWISE_REACH, DEPTHWISE_TAPS = 4092, 32
 """Bytes that the depthwise kernel's offsets reach, and taps whose unrolled code is worth its bytes."""
-ALIGNED_STRIDE_LIMIT, STRIDE_LIMIT = 1472, 2000
+ALIGNED_STRIDE_LIMIT, STRIDE_LIMIT = 1440, 2000
 """Bytes between positions that the DSP kernels' immediate offsets reach, with paired and with single loads."""
 
 
