@@ -18,6 +18,7 @@ from ecgdeploy.errors import EcgDeployError
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("demo", "demo", "The whole journey in one command, on an emulated Nano 33 BLE."),
     "measure": ("measure", "measure", "Measure a model on a board over a whole test set."),
+    "compare": ("compare", "compare", "Compare two measurements, or say why they cannot be compared."),
     "boards": ("boards", "boards", "List the boards, or show one board's facts."),
     "preflight": ("preflight", "preflight", "Does a model fit a board: operators, precision, flash, RAM, arena."),
     "tflm": ("tflm", "tflm", "TensorFlow Lite Micro as a dependency: get its repository, check a library."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -27,8 +28,10 @@ class Latency:
     reason: str = ""
 
     @classmethod
-    def of(cls, ticks: np.ndarray, unit: str, emulated: bool = False) -> Latency:
-        """Summarize the ticks of every inference, int array [n]."""
+    def of(cls, ticks: np.ndarray, unit: str, emulated: bool = False, spoilt: Sequence[str] = ()) -> Latency:
+        """Summarize the ticks of every inference, int array [n]; nothing under a validity code that spoils time."""
+        if spoilt:
+            return cls(unit, None, None, None, len(ticks), f"invalid: {', '.join(spoilt)}")
         if emulated and unit == "nanoseconds":
             return cls(unit, None, None, None, len(ticks), "emulated: this computer's time is not the board's")
         return cls(unit, int(ticks.min()), int(np.median(ticks)), int(ticks.max()), len(ticks))

@@ -14,6 +14,8 @@ from ecgdeploy.measure.model import ModelFile
 from ecgdeploy.measure.references import Golden, LiteRt, golden
 from ecgdeploy.measure.result import BitExact, Latency, LinkUse, MeasureResult, Memory
 from ecgdeploy.measure.score import score_column
+from ecgdeploy.measure.validity import TIME, spoilt
+from ecgdeploy.measure.validity import codes as validity_codes
 from ecgdeploy.provenance import canonical_json, sha256_file, sha256_json, versions, write_atomic
 
 if TYPE_CHECKING:
@@ -234,17 +236,18 @@ def _result(request: Request, model: ModelFile, test: TestView, answers: _Answer
     records = np.asarray(test.record_ids)
     scored = {name: score_column(scores, test.targets, classes, records) for name, scores in columns.items()}
     exact, difference = _compare(answers.outputs, reference)
-    validity = list(answers.flags) + ([f"output_not_identical: {difference}"] if difference else [])
+    emulated = request.build.manifest["emulated"]
+    validity = validity_codes(answers.flags, answers.ticks, emulated=emulated, difference=difference)
     verdicts = columns["device"].argmax(axis=1) if test.targets.ndim == 1 else None
     return MeasureResult(
         provenance=_provenance(request, model, test) | {"golden": reference.source},
         classes=classes,
         columns=scored,
         bit_exact=exact,
-        latency=Latency.of(answers.ticks, answers.unit, request.build.manifest["emulated"]),
+        latency=Latency.of(answers.ticks, answers.unit, emulated, spoilt(validity, TIME)),
         memory=_memory(request.build, answers.stack),
         link=link,
-        validity=tuple(validity),
+        validity=validity,
         records=_per_record(test, verdicts),
         extra=_extra(request, test, verdicts),
     )

@@ -8,6 +8,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ecgdeploy.measure.validity import invalid
+
 NOT_A_TIME = "instructions counted by the emulator (QEMU -icount): exact and repeatable, not a time"
 
 
@@ -136,8 +138,8 @@ def _verdict(result: dict[str, Any]) -> Text:
     text.append(f"  (reference: {result['provenance']['golden']})\n")
     if latency["unit"] == "instructions":
         text.append(NOT_A_TIME + "\n", style="dim")
-    for code in result["validity"]:
-        text.append(f"validity: {code}\n", style="yellow")
+    for code in invalid(result["validity"]):
+        text.append(f"INVALID: {code}\n", style="bold red")
     return text
 
 
