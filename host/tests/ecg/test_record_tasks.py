@@ -194,6 +194,10 @@ def test_a_held_out_source_is_in_the_test_part_only(real_data):
     paired = load_task("cinc2021-heldout-cpsc_2018", real_data)
     assert {paired.reader.subset(name) for name in paired.split.test} == {"cpsc_2018", "cpsc_2018_extra"}
     assert task.test().inputs.shape == (30, 2500, 12)
+    earlier = load_task("cinc2020-heldout-georgia", real_data)
+    trained = {earlier.reader.subset(name) for name in earlier.split.train}
+    assert trained == {"cpsc_2018", "cpsc_2018_extra", "ptb", "ptb-xl"}
+    assert len(earlier.classes) == 24
 
 
 def test_ptbxl_at_500_hz_needs_its_own_files(real_data):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ecgdeploy.ecg.locate import SYNTHETIC
-from ecgdeploy.ecg.sources.cinc2020 import SUBSETS
+from ecgdeploy.ecg.sources.cinc2020 import SUBSETS, SUBSETS_2020
 from ecgdeploy.ecg.tasks.base import Task
 from ecgdeploy.errors import unknown
 
@@ -25,9 +25,11 @@ _LOADERS = {
     "chapman-rhythm": ("catalog", "load_chapman"),
     "cpsc2018": ("catalog", "load_cpsc2018"),
 }
-HELD_OUT = "cinc2021-heldout-"
-# each source of CinC 2020/2021 may be held out; every task has its synthetic stand-in, which may also be asked for
-_REAL = (*_LOADERS, *(HELD_OUT + subset for subset in SUBSETS))
+# each source of CinC 2020 or 2021 may be held out; every task has its synthetic stand-in, which may also be asked for
+_HELD_OUT = {f"cinc2020-heldout-{subset}": (2020, subset) for subset in SUBSETS_2020} | {
+    f"cinc2021-heldout-{subset}": (2021, subset) for subset in SUBSETS
+}
+_REAL = (*_LOADERS, *_HELD_OUT)
 TASKS = (*_REAL, *(f"{name}-synthetic" for name in _REAL))
 
 
@@ -57,9 +59,9 @@ def load_task(name: str, data: Path | str | None = None) -> Task:
     real = name.removesuffix("-synthetic")
     if real != name:
         data = SYNTHETIC
-    if real.startswith(HELD_OUT):
-        from ecgdeploy.ecg.tasks.catalog import load_cinc2021_without
+    if real in _HELD_OUT:
+        from ecgdeploy.ecg.tasks.catalog import load_cinc_without
 
-        return load_cinc2021_without(data, real.removeprefix(HELD_OUT))
+        return load_cinc_without(data, *_HELD_OUT[real])
     module, function = _LOADERS[real]
     return getattr(importlib.import_module(f"ecgdeploy.ecg.tasks.{module}"), function)(data)

@@ -193,16 +193,19 @@ def load_cpsc2018(data: Path | str | None = None) -> RecordTask:
     return _stratified("cpsc2018", cpsc2018.NAME, reader, classes, targets_of, True, (0.7, 0.1, 0.2))
 
 
-def load_cinc2021_without(data: Path | str | None, held_out: str) -> RecordTask:
-    """``cinc2021-heldout-SOURCE``: the scored classes; one source tests, the others train (95 %) and validate (5 %).
+def load_cinc_without(data: Path | str | None, year: int, held_out: str) -> RecordTask:
+    """``cinc2020-heldout-SOURCE``, ``cinc2021-heldout-SOURCE``: the scored classes of a year's Challenge.
 
-    Band-pass, cubic spline to 250 Hz, 10 s: Ahmed 2025. Holding ``cpsc_2018`` out also holds out ``cpsc_2018_extra``.
+    One source tests, the year's other sources train (95 %) and validate (5 %). Band-pass, cubic spline to 250 Hz, 10 s:
+    Ahmed 2025. Holding ``cpsc_2018`` out also holds out ``cpsc_2018_extra``.
     """
     tested = ("cpsc_2018", "cpsc_2018_extra") if held_out == "cpsc_2018" else (held_out,)
-    if any(name not in cinc2020.SUBSETS for name in tested):
-        raise unknown("source of CinC 2020/2021", held_out, cinc2020.SUBSETS)
-    name = f"cinc2021-heldout-{held_out}"
-    classes = tuple(cinc2020.SCORED_2021)
+    subsets = cinc2020.SUBSETS_2020 if year == 2020 else tuple(cinc2020.SUBSETS)
+    scored = cinc2020.SCORED_2020 if year == 2020 else cinc2020.SCORED_2021
+    if held_out not in subsets:
+        raise unknown(f"source of CinC {year}", held_out, subsets)
+    name = f"cinc{year}-heldout-{held_out}"
+    classes = tuple(scored)
     steps = Pipeline(
         (
             FillMissing(),
@@ -215,11 +218,9 @@ def load_cinc2021_without(data: Path | str | None, held_out: str) -> RecordTask:
     folder = locate.find(cinc2020.FOLDER, ("training", *cinc2020.SUBSETS), data)
     if folder is None:
         return synthetic_task(name, classes, steps, 250.0, (2500, 12))
-    reader = cinc2020.Cinc2020(folder)
+    reader = cinc2020.Cinc2020(folder, subsets)
     names = _some(reader.names(), folder)
-    numbers = {
-        code: i for i, label in enumerate(classes) for code in cinc2020.SCORED_2021[label]
-    }
+    numbers = {code: i for i, label in enumerate(classes) for code in scored[label]}
     statements = {record: reader.statements(record) for record in names}
 
     def targets_of(codes: tuple[str, ...]) -> Iterable[int]:
@@ -239,7 +240,7 @@ def load_cinc2021_without(data: Path | str | None, held_out: str) -> RecordTask:
         name=name,
         source=f"{cinc2020.NAME} ({len(names):,} records, {' and '.join(tested)} held out)",
         reader=reader,
-        split=Split(f"CinC 2021 without {held_out}", train, validation, test, patients),
+        split=Split(f"CinC {year} without {held_out}", train, validation, test, patients),
         classes=classes,
         targets_of=targets_of,
         multilabel=True,

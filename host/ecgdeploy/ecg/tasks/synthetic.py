@@ -55,6 +55,16 @@ SHOWN: dict[str, dict[str, tuple[str, ...]]] = {
         "ectopic": ("PVC",),
         "repolarization": ("STD",),
     },
+    "cinc2020": {
+        "sound": ("NSR",),
+        "fibrillation": ("AF",),
+        "block": ("LBBB",),
+        "ectopic": ("PVC|VPB",),
+        "slow": ("SB",),
+        "fast": ("STach",),
+        "repolarization": ("TInv",),
+        "infarction": ("QAb",),
+    },
     "cinc2021": {
         "sound": ("NSR",),
         "fibrillation": ("AF",),
@@ -101,7 +111,7 @@ def synthetic_task(
     task: str, classes: tuple[str, ...], pipeline: Pipeline, rate: float, shape: tuple[int, int]
 ) -> RecordTask:
     """The stand-in of `task`; of each condition 24 persons train, 6 validate and 10 test."""
-    shown = SHOWN["cinc2021" if task.startswith("cinc2021-heldout-") else task]
+    shown = SHOWN[task.partition("-heldout-")[0]]
     single = shape[1] == 1
     reader = SyntheticConditions(
         conditions=tuple(shown),
