@@ -21,6 +21,7 @@ from ecgdeploy.projects.tflm_library import find_library, tflm_folder
 from ecgdeploy.projects.types import Project, Request
 from ecgdeploy.provenance import sha256_bytes, sha256_json
 from ecgdeploy.toolchains import armabi, platformio
+from ecgdeploy.toolchains.linkmap import Sizes
 
 TEMPLATES = "platformio_arduino"
 CORE_FOLDERS = ("include", "link", "app", "port/arduino")
@@ -200,4 +201,25 @@ def build(request: Request, project: Project, folder: Path) -> Image:  # noqa: A
             f"the firmware for {request.board.name} was compiled with software floats",
             "platformio.ini needs build_unflags = -mfloat-abi=soft; a newer platform may append another flag",
         )
-    return Image(elf, None)
+    return Image(elf, _sizes(elf, request))
+
+
+def _sizes(elf: Path, request: Request) -> Sizes:
+    """Bytes by section; the core's linker script puts initialised data into both memories."""
+    sections = armabi.image_sections(elf)
+    writable = (".data", ".bss", ".noinit", ".uninit", ".heap", ".stack")
+    flash = {name: size for name, size, stored in sections if stored}
+    # the core declares the rest of its memory as one empty heap section
+    ram = {
+        name: size for name, size, _ in sections if name.startswith(writable) and name not in (".heap", ".stack_dummy")
+    }
+    stack = request.board.memory.stack_bytes if request.board.memory else 0
+    return Sizes(
+        sum(flash.values()),
+        sum(ram.values()),
+        stack,
+        flash,
+        ram,
+        {"image": sum(flash.values())},
+        {"image": sum(ram.values())},
+    )

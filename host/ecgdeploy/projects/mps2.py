@@ -208,6 +208,8 @@ def part_of(piece: linkmap.Piece) -> str:
     for part in ("kernels", "link", "app", "port"):
         if f"/firmware/{part}/" in origin:
             return part
+    if "libtensorflow-microlite.a(" in origin:
+        return "cmsis-nn" if "arm_" in origin.rsplit("(", 1)[1] else "tflm"
     if "/tflm/" in origin:
         return "engine"
     return "libc"

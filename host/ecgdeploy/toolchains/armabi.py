@@ -1,4 +1,4 @@
-"""What an Arm archive was compiled for: its build attributes, read without any tool.
+"""What an Arm archive was compiled for, and how large an image is: read from the ELF file, without any tool.
 
 Source: Addenda to, and Errata in, the ABI for the Arm Architecture, section "Build attributes".
 """
@@ -70,6 +70,29 @@ def object_abi(data: bytes) -> ArmAbi | None:
         if kind == _SECTION_TYPE:
             return _attributes(data[offset : offset + size])
     return None
+
+
+_SECTION_ALLOCATED = 2  # SHF_ALLOC
+_SECTION_NO_BITS = 8  # SHT_NOBITS
+
+
+def image_sections(path: Path) -> list[tuple[str, int, bool]]:
+    """Sections of a 32-bit ELF image that take memory: name, bytes, and whether flash holds their content."""
+    data = path.read_bytes()
+    if len(data) < 52 or data[:6] != b"\x7fELF\x01\x01":
+        return []
+    (table,) = struct.unpack_from("<I", data, 32)
+    entry, count, names = struct.unpack_from("<HHH", data, 46)
+    if table + count * entry > len(data):
+        return []
+    headers = [struct.unpack_from("<IIIIII", data, table + index * entry) for index in range(count)]
+    found = []
+    for name, kind, flags, _, _, size in headers:
+        if flags & _SECTION_ALLOCATED and size:
+            start = headers[names][4] + name
+            text = data[start : data.find(b"\0", start)].decode("ascii", "replace")
+            found.append((text, size, kind != _SECTION_NO_BITS))
+    return found
 
 
 def _attributes(section: bytes) -> ArmAbi | None:

@@ -204,3 +204,53 @@ def test_a_board_without_platformio_is_refused() -> None:
     model = Model("golden", b"", "0" * 64, SimpleNamespace(tensors=()))
     with pytest.raises(UsageError, match="not built with PlatformIO"):
         arduino.render_with(Request(model, board, "static", False), arduino.Library({}))
+
+
+FAKE_PIO = """#!/bin/sh
+# stands in for PlatformIO: compiles one object for the core and puts it where PlatformIO would
+while [ $# -gt 0 ]; do case $1 in -d) folder=$2; shift;; -e) environment=$2; shift;; esac; shift; done
+out=$folder/.pio/build/$environment
+mkdir -p $out/lib123
+cat > $out/x.c <<EOF
+const int table[64] = {1};
+int counter = 5, zeroed[25];
+int main(void) { return table[counter] + zeroed[1]; }
+EOF
+arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb FLOATS -c $out/x.c -o $out/x.o || exit 1
+arm-none-eabi-ar rcs $out/lib123/libecgd_core.a $out/x.o
+arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb FLOATS -nostdlib -Wl,-e,main $out/x.o -o $out/firmware.elf
+EXIT
+"""
+
+
+def fake_platformio(folder: Path, monkeypatch: pytest.MonkeyPatch, floats: str, ending: str = "exit 0") -> None:
+    """PlatformIO, with all its packages, that compiles for one float ABI."""
+    script = folder / "pio"
+    script.write_text(FAKE_PIO.replace("FLOATS", floats).replace("EXIT", ending))
+    script.chmod(0o755)
+    monkeypatch.setattr(platformio, "command", lambda: [str(script)])
+    monkeypatch.setattr(platformio, "missing_packages", lambda _: [])
+
+
+def test_a_built_image_has_its_sizes_in_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_platformio(tmp_path, monkeypatch, "-mfpu=fpv4-sp-d16 -mfloat-abi=softfp")
+    done = build(preset("beat-cnn").int8, "nano33ble", "static", False, tmp_path / "p")
+    counted = subprocess.run(["arm-none-eabi-size", done.elf], check=True, capture_output=True, text=True).stdout
+    text, data, bss = map(int, counted.splitlines()[1].split()[:3])
+    assert done.sizes is not None
+    assert (done.sizes.flash, done.sizes.ram) == (text + data, data + bss)
+    assert build(preset("beat-cnn").int8, "nano33ble", "static", False, tmp_path / "p").cached
+
+
+def test_an_image_with_software_floats_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_platformio(tmp_path, monkeypatch, "-mfloat-abi=soft")
+    with pytest.raises(BuildError, match="software floats") as caught:
+        build(preset("beat-cnn").int8, "nano33ble", "static", False, tmp_path / "p")
+    assert "build_unflags" in caught.value.hint
+
+
+def test_a_failed_compile_is_one_line_and_leaves_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_platformio(tmp_path, monkeypatch, "-mfloat-abi=soft", "echo 'src/main.cpp:3:1: error: no such thing'; exit 1")
+    with pytest.raises(BuildError, match=r"main\.cpp:3:1: error: no such thing") as caught:
+        build(preset("beat-cnn").int8, "nano33ble", "static", False, tmp_path / "p")
+    assert "\n" not in str(caught.value) and (tmp_path / "p" / "build.log").is_file()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 from fake_board import FakeBoard, FakeComputer
 
 from ecgdeploy.boards import load_board
+from ecgdeploy.devices.fake import build_fake
 from ecgdeploy.errors import BuildError, DeviceError, EcgDeployError, UsageError
 from ecgdeploy.flash import Image, Port, flash, load_image, uploaders
+from ecgdeploy.flash.system import Hello
 
 BOARD = load_board("nano33ble")
 BUILD_ID = "5eed5eed5eed5eed"
@@ -241,3 +244,63 @@ def test_uf2_needs_exactly_one_drive(tmp_path: Path) -> None:
     (tmp_path / "RPI-RP2").mkdir()
     (tmp_path / "RPI-RP2" / "INFO_UF2.TXT").write_text("UF2 Bootloader")
     assert uploaders.uf2_drive((tmp_path,)) == tmp_path / "RPI-RP2"
+
+
+class FirmwareBoard(FakeBoard):
+    """A board that, once written, runs the real firmware: a process of this computer behind a pseudo terminal."""
+
+    process: subprocess.Popen | None = None
+
+    def _enumerate(self, mode: str) -> None:
+        super()._enumerate(mode)
+        if mode == "application" and self.written:
+            self.process = subprocess.Popen([str(build_fake("host")), "--pty"], stderr=subprocess.PIPE, text=True)
+            assert self.process.stderr is not None
+            self.device = self.process.stderr.readline().strip()
+
+    def close(self) -> None:
+        super().close()
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+
+
+class FirmwareComputer(FakeComputer):
+    """HELLO over the real link."""
+
+    def holders(self, device: str) -> tuple[str, ...]:
+        del device  # the firmware's own process holds its end
+        return ()
+
+    def hello(self, device: str) -> Hello:
+        return self.real.hello(device)
+
+
+@pytest.fixture
+def linked() -> Iterator[FirmwareComputer]:
+    """A computer whose board answers over the real link."""
+    made = FirmwareComputer(FirmwareBoard())
+    yield made
+    made.close()
+
+
+def test_the_firmware_answers_over_the_real_link(linked: FirmwareComputer, image: Image) -> None:
+    done = flash(BOARD, replace(image, build_id="unknown"), system=linked)  # what a firmware without a build id says
+    assert done.build_id == "unknown" and done.port == linked.boards[0].device
+
+
+def test_other_firmware_is_caught_over_the_real_link(linked: FirmwareComputer, image: Image) -> None:
+    assert f"other firmware: build unknown, not {BUILD_ID}" in refusal(linked, image).message
+
+
+def test_a_firmware_that_says_nothing_is_refused_with_what_to_do(image: Image) -> None:
+    class Mute(FakeComputer):
+        def hello(self, device: str) -> Hello:
+            raise DeviceError(f"{device} does not answer", "is the firmware running?")
+
+    mute = Mute(FakeBoard(), image_build_id=BUILD_ID)
+    try:
+        error = refusal(mute, image)
+    finally:
+        mute.close()
+    assert "does not answer" in error.message

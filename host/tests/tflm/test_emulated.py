@@ -70,3 +70,20 @@ def test_without_a_tflm_library_the_refusal_says_how_to_give_one(
         build(bench / "beat_cnn.tflite", "nano33ble", "tflm", True, tmp_path / "project")
     assert "--tflm-dir" in caught.value.hint
     assert load_board("nano33ble").default_engine(emulate=True) == "static"
+
+
+def test_an_arena_that_is_too_small_is_reported_over_the_link_and_hangs_nothing(
+    bench: Path, tflm_dir: Path, tmp_path: Path
+) -> None:
+    done = build(
+        bench / "beat_cnn.tflite",
+        "nano33ble",
+        "tflm",
+        True,
+        tmp_path / "p",
+        options={"tflm_dir": tflm_dir, "arena_bytes": 4096},
+    )
+    assert done.elf is not None
+    with open_device(elf=done.elf) as device:
+        assert device.hello.engine == "tflm"
+        assert device.hello.engine_status != "ok"
