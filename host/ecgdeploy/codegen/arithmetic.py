@@ -259,6 +259,51 @@ def hard_swish_table(scale: float, zero_point: int, out_scale: float, out_zero_p
     return _table(result + out_zero_point)
 
 
+def inverse_square_root(value: int) -> tuple[int, int]:
+    """1 / sqrt(value) as (multiplier, right shift), by TFLite's Newton-Raphson in Q3.28."""
+    if value <= 1:
+        return INT32_MAX, 0
+    shift = 11
+    while value >= 1 << 29:
+        value //= 4
+        shift += 1
+    pairs = (31 - value.bit_length()) // 2 - 1  # leaves the value in [2^27, 2^29)
+    shift -= pairs
+    value = value << 2 * pairs if pairs >= 0 else value >> -2 * pairs
+    half_input = int(rounding_divide_by_pot(value >> 1, 1))
+    half_three = (1 << 28) + (1 << 27)
+    x = np.asarray(1 << 28, np.int64)
+    for _ in range(5):
+        cube = _rescale3(rounding_doubling_high_mul(rounding_doubling_high_mul(x, x), x), 9)
+        step = rounding_doubling_high_mul(half_three, x) - rounding_doubling_high_mul(half_input, cube)
+        x = _rescale3(step, 6)
+    result = int(rounding_doubling_high_mul(x, 1518500250))
+    if shift < 0:
+        result <<= -shift
+        shift = 0
+    return result, -shift
+
+
+def _rescale3(x: np.ndarray, integer_bits: int) -> np.ndarray:
+    return _saturating_shift_left(x, integer_bits - 3)
+
+
+def rsqrt_table(scale: float, zero_point: int, out_scale: float, out_zero_point: int) -> np.ndarray:
+    """RSQRT int8; inputs below the zero point (TFLM stops there) count as 0."""
+    s, o = np.float32(scale), np.float32(out_scale)
+    multiplier, shift = quantize_multiplier(1.0 / float(np.float32(np.sqrt(s)) * o))
+    values = []
+    for q in range(-128, 128):
+        x = q - zero_point
+        if x <= 0:
+            values.append(127)
+            continue
+        inverse, inverse_shift = inverse_square_root(x)
+        data = multiply_by_quantized_multiplier(1, inverse, inverse_shift + 20)
+        values.append(int(multiply_by_quantized_multiplier(data, multiplier, shift - 20)) + out_zero_point)
+    return _table(np.array(values, np.int64))
+
+
 def _downscale16(multiplier: int) -> int:
     return 0x7FFF if multiplier >= INT32_MAX - (1 << 15) else (multiplier + (1 << 15)) >> 16
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.emit_float import float_calls
+from ecgdeploy.codegen.emit_general import general_calls
 from ecgdeploy.codegen.packing import PackedConv, pack_conv, pack_depthwise
 from ecgdeploy.codegen.plan import Plan, c_type, element_bytes
 from ecgdeploy.codegen.schedule import is_flexible, outputs_of
@@ -57,6 +58,7 @@ class Emitter:
         longest = max(w.lead + network.values[i].time + w.trail for i, w in plan.trace.windows.items())
         self.position_type, self.never = ("int16_t", 0x3FFF) if longest < 8000 else ("int32_t", 0x3FFFFFFF)
         self.needs_edges: set[str] = set()
+        self.headers: set[str] = set()  # besides ecgd_kernels.h
 
     # --- names ------------------------------------------------------------------------------------------------------
 
@@ -246,7 +248,8 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
     def calls(self, stage: ir.Stage) -> list[str]:
         """The statements of a stage that do its work."""
         work = stage.work
-        if self.network.values[stage.reads[0].value].dtype == "float32" and not isinstance(work, (ir.Concat, ir.Pad)):
+        anything = isinstance(work, (ir.Concat, ir.Pad, ir.Move, ir.Convert))
+        if self.network.values[stage.reads[0].value].dtype == "float32" and not anything:
             return float_calls(self, stage)
         if isinstance(work, (ir.Conv, ir.Depthwise)):
             return self.convolution(stage, work)
@@ -273,6 +276,8 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
                 f".smallest = {max(work.diff_min, -32768)}}};\n"
             )
             return [f"ecgd_softmax(&{name}, {self.window(stage, 0)}, (uint32_t)n, {y.channels}, {out});"]
+        if isinstance(work, (ir.Move, ir.SumRows, ir.MatMul, ir.Convert)):
+            return general_calls(self, stage)
         if isinstance(work, ir.Concat):
             return self.concat(stage, work)
         if isinstance(work, ir.Pad):
@@ -349,6 +354,8 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
             f".high = {work.high}}};\n"
         )
         a, b = operands
+        if work.operation == "squared_difference":
+            self.headers.add("ecgd_general.h")
         op, kernel = f"&elementwise_{i}", f"ecgd_{work.operation}"
         lines = [f"int16_t *out = room_{stage.writes}(n);"]
         if patterns == ["full", "full"]:

@@ -130,11 +130,11 @@ class Pool:
 
 @dataclass(frozen=True, eq=False)
 class Elementwise:
-    """ADD, SUB or MUL of two operands.
+    """ADD, SUB, MUL or SQUARED_DIFFERENCE of two operands.
 
     Attributes
     ----------
-    operation : "add", "sub" or "mul"
+    operation : "add", "sub", "mul" or "squared_difference"
     patterns : how each operand runs: "full" [time][channels], "channel" [channels], "position" [time][1], "scalar"
     constants : zero-point-free int16 data of a constant operand, else None
     multipliers, shifts : input 1, input 2, output ("mul": output only)
@@ -187,10 +187,48 @@ class Concat:
 
 
 @dataclass(frozen=True)
-class Slice:
-    """Part of the channels."""
+class Move:
+    """A box of elements in another order: slices, splits, transposes. Steps in elements of the input."""
 
-    start: int
+    extents: tuple[int, ...]
+    steps: tuple[int, ...]
+    offset: int
+
+
+@dataclass(frozen=True)
+class SumRows:
+    """Sum over the channels of every position, requantized."""
+
+    multiplier: int
+    shift: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class MatMul:
+    """Product of two activations, `batches` times; steps in elements."""
+
+    batches: int
+    rows: int
+    columns: int
+    depth: int
+    row_a: int
+    depth_a: int
+    depth_b: int
+    column_b: int
+    multiplier: int
+    shift: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Convert:
+    """QUANTIZE from float32 ("quantize") or DEQUANTIZE to it ("dequantize")."""
+
+    direction: str
+    scale: float
 
 
 @dataclass(frozen=True)

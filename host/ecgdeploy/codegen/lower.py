@@ -10,6 +10,7 @@ import numpy as np
 from ecgdeploy.codegen import arithmetic as ar
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.lower_float import FLOAT_HANDLERS, add_float_conv, float_pool_limits
+from ecgdeploy.codegen.lower_general import GENERAL_HANDLERS, convert
 from ecgdeploy.errors import ModelError
 from ecgdeploy.graph import Graph, Operator, Tensor, simplify
 from ecgdeploy.graph.cost import macs
@@ -106,6 +107,13 @@ class Lowering:
 
     def tensors(self, operator: Operator) -> list[Tensor]:
         return [self.graph.tensors[i] for i in operator.inputs if i >= 0]
+
+    def constant(self, operator: Operator, position: int) -> np.ndarray:
+        """Flat integer content of an operand that must be constant."""
+        tensor = self.graph.tensors[operator.inputs[position]] if position < len(operator.inputs) else None
+        if tensor is None or tensor.data is None:
+            raise self.refuse(operator, f"operand {position} must be constant", "export with fixed shapes")
+        return tensor.data.reshape(-1)
 
     def source(self, operator: Operator, position: int = 0) -> tuple[int, Tensor]:
         """Value and tensor of an activation operand."""
@@ -316,7 +324,7 @@ def operand_pattern(low: Lowering, operator: Operator, shape: tuple[int, ...], o
 def _elementwise(low: Lowering, operator: Operator) -> None:
     a, b = low.tensors(operator)[:2]
     out = low.output(operator)
-    operation = {"ADD": "add", "SUB": "sub", "MUL": "mul"}[operator.kind]
+    operation = operator.kind.lower()
     patterns: list[str] = []
     constants: list[np.ndarray | None] = []
     reads: list[ir.Read] = []
@@ -340,6 +348,13 @@ def _elementwise(low: Lowering, operator: Operator) -> None:
     if operation == "mul":
         pairs = [ar.quantize_multiplier(_scale(a) * _scale(b) / _scale(out))]
         left = 0
+    elif operation == "squared_difference":
+        left = 7
+        twice = 2.0 * max(_scale(a), _scale(b))
+        output = float(np.float32(1 << left * 2) * np.float32(_scale(out)))
+        pairs = [ar.quantize_multiplier(r) for r in (_scale(a) / twice, _scale(b) / twice, twice * twice / output)]
+        if pairs[2][1] > 0:
+            raise low.refuse(operator, "its output scale is too small", "quantize the model again")
     else:
         left = 20
         twice = 2.0 * max(_scale(a), _scale(b))
@@ -365,10 +380,26 @@ def reduces_time(low: Lowering, operator: Operator, x: Tensor, axes: tuple[int, 
         )
 
 
+def _sum_channels(low: Lowering, operator: Operator, value: int, x: Tensor, out: Tensor) -> None:
+    """MEAN or SUM over the channels of every position (layer normalization)."""
+    time, channels = layout(x.shape)
+    multiplier, shift = ar.quantize_multiplier(_scale(x) / _scale(out))
+    if operator.kind == "MEAN":
+        by = min(channels.bit_length() - 1, 32, 31 + shift)
+        multiplier, shift = (multiplier << by) // channels, shift - by
+    low_q, high_q = ar.RANGES[out.dtype]
+    result = low.new_value(out, (time, 1))
+    work = ir.SumRows(multiplier, shift, low_q - _zero_point(out), high_q - _zero_point(out))
+    low.add(operator.index, operator.kind, (low.read(value, time, channels),), result, work)
+
+
 def _mean(low: Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
     out = low.output(operator)
     axes = reduction_axes(low.tensors(operator), len(x.shape))
+    if axes == (len(x.shape) - 1,):
+        _sum_channels(low, operator, value, x, out)
+        return
     reduces_time(low, operator, x, axes)
     time, channels = layout(x.shape)
     multiplier, shift = ar.quantize_multiplier(_scale(x) / _scale(out))
@@ -385,6 +416,9 @@ def _mean(low: Lowering, operator: Operator) -> None:
 def _lookup(low: Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
     out = low.output(operator)
+    if x.dtype == "float32":
+        convert(low, operator)
+        return
     scale, zero, out_scale, out_zero = _scale(x), _zero_point(x), _scale(out), _zero_point(out)
     kind = operator.kind
     if kind == "LOGISTIC":
@@ -401,6 +435,8 @@ def _lookup(low: Lowering, operator: Operator) -> None:
         table = ar.leaky_relu_table(scale, zero, out_scale, out_zero, float(operator.options["alpha"]))
     elif kind == "HARD_SWISH":
         table = ar.hard_swish_table(scale, zero, out_scale, out_zero)
+    elif kind == "RSQRT":
+        table = ar.rsqrt_table(scale, zero, out_scale, out_zero)
     else:
         if out.dtype != "int8":
             raise low.refuse(operator, f"requantizes to {out.dtype}")
@@ -465,4 +501,5 @@ _HANDLERS: dict[str, Callable[[Lowering, Operator], None]] = {
     "AVERAGE_POOL_2D": _pool, "ADD": _elementwise, "SUB": _elementwise, "MUL": _elementwise, "MEAN": _mean,
     "SUM": _mean, "LOGISTIC": _lookup, "TANH": _lookup, "RELU": _lookup, "RELU6": _lookup, "LEAKY_RELU": _lookup,
     "HARD_SWISH": _lookup, "QUANTIZE": _lookup, "SOFTMAX": _softmax, "CONCATENATION": _concat, "PAD": _pad,
+    "RSQRT": _lookup, "SQUARED_DIFFERENCE": _elementwise, **GENERAL_HANDLERS,
 }  # fmt: skip

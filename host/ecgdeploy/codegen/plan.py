@@ -146,7 +146,9 @@ def _stream_quanta(network: ir.Network) -> tuple[dict[int, int], int]:
             quanta[stage.index] = min(FLOAT_BLOCK, time)
         elif isinstance(stage.work, (ir.Conv, ir.Depthwise)):
             quanta[stage.index] = min(CONV_BLOCK, time)
-        elif isinstance(stage.work, ir.Pad) or (isinstance(stage.work, ir.Concat) and stage.work.axis == "time"):
+        elif isinstance(stage.work, (ir.Pad, ir.Move, ir.MatMul)) or (
+            isinstance(stage.work, ir.Concat) and stage.work.axis == "time"
+        ):
             quanta[stage.index] = time
         elif stage.reads:
             source = producer[stage.reads[0].value]

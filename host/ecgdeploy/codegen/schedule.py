@@ -79,7 +79,7 @@ def outputs_of(network: ir.Network, stage: ir.Stage) -> int:
 
 def is_flexible(stage: ir.Stage) -> bool:
     """Whether a stage takes any number of positions at the same cost each."""
-    fixed = isinstance(stage.work, (ir.Conv, ir.Depthwise, ir.FloatConv, ir.Pad, ir.Output))
+    fixed = isinstance(stage.work, (ir.Conv, ir.Depthwise, ir.FloatConv, ir.Pad, ir.Output, ir.Move, ir.MatMul))
     return not fixed and not any(r.whole for r in stage.reads)
 
 

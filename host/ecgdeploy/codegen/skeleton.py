@@ -47,6 +47,7 @@ def _head(e: Emitter) -> str:
         + " */\n#include <stdbool.h>\n#include <string.h>\n\n"
         '#include "ecgd_engine.h"\n#include "ecgd_kernels.h"\n'
         + ('#include "ecgd_kernels_f32.h"\n' if _floats(e) else "")
+        + "".join(f'#include "{h}"\n' for h in sorted(e.headers))
         + (f"\n{definitions}\n" if definitions else "")
     )
 

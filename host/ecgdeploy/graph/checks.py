@@ -58,7 +58,7 @@ def check_supported(graph: Graph) -> None:
 
 
 def _check_types(graph: Graph, operator: Operator, dtypes: tuple[str, ...]) -> None:
-    first = graph.tensors[operator.inputs[0]]
+    first = graph.tensors[operator.inputs[1 if operator.kind == "SPLIT" and len(operator.inputs) > 1 else 0]]
     place = f"{graph.name}: {operator}"
     if operator.kind in _WEIGHTED:
         weights = graph.tensors[operator.inputs[1]]
@@ -83,7 +83,7 @@ def _check_types(graph: Graph, operator: Operator, dtypes: tuple[str, ...]) -> N
             "quantize to full int8 with `ecgdeploy quantize`, or use --engine tflm",
         )
     if first.dtype in ("int8", "int16"):
-        for index in (operator.inputs[0], *operator.outputs):
+        for index in (first.index, *operator.outputs):
             _check_quantized(place, graph.tensors[index])
 
 

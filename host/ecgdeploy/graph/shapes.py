@@ -199,15 +199,108 @@ def _concat(operator: Operator, tensors: list) -> tuple[int, ...]:
     return (*first[:axis], sum(t.shape[axis] for t in tensors), *first[axis + 1 :])
 
 
+def _integers(tensor: Tensor, count: int | None = None) -> list[int]:
+    _need(tensor.data is not None and tensor.dtype in ("int32", "int64"), f"{tensor} must be constant integers")
+    values = [int(v) for v in np.asarray(tensor.data).reshape(-1)[:64]]
+    _need(count is None or len(values) == count, f"{tensor} must have {count} elements")
+    return values
+
+
+def slice_box(operator: Operator, tensors: list) -> tuple[list[int], list[int], list[int]]:
+    """(begin, size, stride) per dimension of SLICE and STRIDED_SLICE."""
+    shape = tensors[0].shape
+    begins = _integers(tensors[1], len(shape))
+    if operator.kind == "SLICE":
+        asked = _integers(tensors[2], len(shape))
+        sizes = [e - b if s == -1 else s for e, b, s in zip(shape, begins, asked, strict=True)]
+        good = all(0 <= b and s >= 1 and b + s <= e for e, b, s in zip(shape, begins, sizes, strict=True))
+        _need(good, f"slice {begins} + {sizes} of {list(shape)}")
+        return begins, sizes, [1] * len(shape)
+    o = operator.options
+    _need(not (o["ellipsis_mask"] or o["new_axis_mask"] or o["offset"]), "masks that it does not support")
+    ends, strides = _integers(tensors[2], len(shape)), _integers(tensors[3], len(shape))
+    sizes = []
+    for i, extent in enumerate(shape):
+        stride = strides[i]
+        _need(stride != 0 and abs(stride) < 1 << 20, "a stride of zero")
+        low, high = (0, extent) if stride > 0 else (-1, extent - 1)
+        begin = begins[i] + extent if begins[i] < 0 else begins[i]
+        begin = min(max(begin, low), high)
+        if o["begin_mask"] >> i & 1:
+            begin = 0 if stride > 0 else extent - 1
+        if o["shrink_axis_mask"] >> i & 1:
+            _need(0 <= begin < extent, f"index {begins[i]} of {extent}")
+            end, stride = begin + 1, 1
+        else:
+            end = ends[i] + extent if ends[i] < 0 else ends[i]
+            end = min(max(end, low), high)
+            if o["end_mask"] >> i & 1:
+                end = extent if stride > 0 else -1
+        size = -(-(end - begin) // stride)
+        _need(size >= 1, f"slice of nothing along dimension {i}")
+        begins[i], strides[i] = begin, stride
+        sizes.append(size)
+    return begins, sizes, strides
+
+
+def _slice(operator: Operator, tensors: list) -> tuple[int, ...]:
+    _, sizes, _ = slice_box(operator, tensors)
+    shrink = operator.options.get("shrink_axis_mask", 0)
+    return tuple(s for i, s in enumerate(sizes) if not shrink >> i & 1)
+
+
+def split_sizes(operator: Operator, tensors: list) -> tuple[int, list[int]]:
+    """(axis, size of every part) of SPLIT and SPLIT_V."""
+    if operator.kind == "SPLIT":
+        axis, x = _integers(tensors[0], 1)[0], tensors[1]
+        count = operator.options["num_splits"]
+        axis = axis + len(x.shape) if axis < 0 else axis
+        _need(0 <= axis < len(x.shape) and count >= 1, f"axis {axis} in {count} parts")
+        _need(x.shape[axis] % count == 0, f"{x.shape[axis]} in {count} parts")
+        return axis, [x.shape[axis] // count] * count
+    x, sizes, axis = tensors[0], _integers(tensors[1]), _integers(tensors[2], 1)[0]
+    axis = axis + len(x.shape) if axis < 0 else axis
+    _need(0 <= axis < len(x.shape), f"axis {axis}")
+    rest = x.shape[axis] - sum(s for s in sizes if s >= 0)
+    sizes = [rest if s == -1 else s for s in sizes]
+    _need(all(s >= 1 for s in sizes) and sum(sizes) == x.shape[axis], f"parts {sizes} of {x.shape[axis]}")
+    return axis, sizes
+
+
+def _split(operator: Operator, tensors: list) -> list[tuple[int, ...]]:
+    axis, sizes = split_sizes(operator, tensors)
+    x = tensors[1] if operator.kind == "SPLIT" else tensors[0]
+    return [tuple(s if i == axis else e for i, e in enumerate(x.shape)) for s in sizes]
+
+
+def _transpose(operator: Operator, tensors: list) -> tuple[int, ...]:  # noqa: ARG001
+    order = _integers(tensors[1], len(tensors[0].shape))
+    _need(sorted(order) == list(range(len(order))), f"permutation {order}")
+    return tuple(tensors[0].shape[i] for i in order)
+
+
+def _batch_matmul(operator: Operator, tensors: list) -> tuple[int, ...]:
+    a, b = tensors[0].shape, tensors[1].shape
+    _need(len(a) >= 2 and len(a) == len(b) and a[:-2] == b[:-2], f"operands {list(a)} and {list(b)}")
+    rows, inner = (a[-1], a[-2]) if operator.options["adj_x"] else (a[-2], a[-1])
+    depth, columns = (b[-1], b[-2]) if operator.options["adj_y"] else (b[-2], b[-1])
+    _need(inner == depth, f"depths {inner} and {depth}")
+    return (*a[:-2], rows, columns)
+
+
 _RULES: dict[str, Callable[[Operator, list], tuple[int, ...] | list[tuple[int, ...]]]] = {
     "CONV_2D": _conv, "DEPTHWISE_CONV_2D": _depthwise, "MAX_POOL_2D": _pool, "AVERAGE_POOL_2D": _pool,
     "FULLY_CONNECTED": _dense, "ADD": _elementwise, "SUB": _elementwise, "MUL": _elementwise, "MEAN": _reduce,
     "SUM": _reduce, "RELU": _same, "RELU6": _same, "LOGISTIC": _same, "TANH": _same, "LEAKY_RELU": _same,
     "HARD_SWISH": _same, "SOFTMAX": _same, "PAD": _pad, "CONCATENATION": _concat, "QUANTIZE": _same,
     "DEQUANTIZE": _same, "RSQRT": _same, "SQUARED_DIFFERENCE": _elementwise, "REDUCE_MAX": _reduce,
+    "TRANSPOSE": _transpose, "SLICE": _slice, "STRIDED_SLICE": _slice, "SPLIT": _split, "SPLIT_V": _split,
+    "BATCH_MATMUL": _batch_matmul,
 }  # fmt: skip
 
 _OPERANDS = {
     "CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "ADD": 2, "SUB": 2, "MUL": 2, "MEAN": 2, "SUM": 2,
-    "PAD": 2, "SQUARED_DIFFERENCE": 2, "REDUCE_MAX": 2,
+    "PAD": 2, "SQUARED_DIFFERENCE": 2, "REDUCE_MAX": 2, "TRANSPOSE": 2, "SLICE": 3, "STRIDED_SLICE": 4,
+    "SPLIT": 2, "SPLIT_V": 3,
+    "BATCH_MATMUL": 2,
 }  # fmt: skip

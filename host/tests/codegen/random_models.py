@@ -227,3 +227,100 @@ def many_layers(seed: int, count: int) -> bytes:
     b = Builder()
     outputs = [LAYERS[(seed + i) % len(LAYERS)](b, draw) for i in range(count)]
     return b.finish(outputs)
+
+
+def move(b, draw):
+    shape = (1, *(int(v) for v in draw.integers(1, 9, int(draw.integers(1, 4)))))
+    scale, zero = _scale(draw), _zero(draw)
+    x = b.input(shape, "int8", scale, zero)
+    kind = str(draw.choice(["TRANSPOSE", "SLICE", "STRIDED_SLICE", "SPLIT"]))
+    if kind == "TRANSPOSE":
+        order = draw.permutation(len(shape))
+        y = b.tensor([shape[i] for i in order], "int8", scale, zero)
+        b.operator(kind, [x, b.constant(order.astype(np.int32))], [y])
+        return y
+    if kind == "SPLIT":
+        axis = int(draw.integers(1, len(shape)))
+        count = int(draw.choice([d for d in range(1, shape[axis] + 1) if shape[axis] % d == 0]))
+        part = [e // count if i == axis else e for i, e in enumerate(shape)]
+        ys = [b.tensor(part, "int8", scale, zero) for _ in range(count)]
+        b.operator(kind, [b.constant(np.array(axis, np.int32)), x], ys, ("SplitOptions", {"numSplits": count}))
+        return ys[-1]
+    begins = [int(draw.integers(0, e)) for e in shape]
+    if kind == "SLICE":
+        sizes = [int(draw.integers(1, e - s + 1)) for e, s in zip(shape, begins, strict=True)]
+        y = b.tensor(sizes, "int8", scale, zero)
+        b.operator(kind, [x, b.constant(np.array(begins, np.int32)), b.constant(np.array(sizes, np.int32))], [y])
+        return y
+    ends = [int(draw.integers(s + 1, e + 1)) for e, s in zip(shape, begins, strict=True)]
+    steps = [int(draw.integers(1, 4)) for _ in shape]
+    begin_mask, end_mask = int(draw.integers(0, 8)), int(draw.integers(0, 8))
+    out = []
+    for i, extent in enumerate(shape):
+        first = 0 if begin_mask >> i & 1 else begins[i]
+        last = extent if end_mask >> i & 1 else ends[i]
+        out.append(-(-(last - first) // steps[i]))
+    y = b.tensor(out, "int8", scale, zero)
+    operands = [b.constant(np.array(v, np.int32)) for v in (begins, ends, steps)]
+    b.operator(kind, [x, *operands], [y], ("StridedSliceOptions", {"beginMask": begin_mask, "endMask": end_mask}))
+    return y
+
+
+def matmul(b, draw):
+    batches, rows, depth, columns = (int(v) for v in draw.integers(1, 10, 4))
+    adj_x, adj_y = bool(draw.integers(0, 2)), bool(draw.integers(0, 2))
+    scales = _scale(draw), _scale(draw)
+    x = b.input((batches, depth, rows) if adj_x else (batches, rows, depth), "int8", scales[0], _zero(draw))
+    z = b.input((batches, columns, depth) if adj_y else (batches, depth, columns), "int8", scales[1], _zero(draw))
+    y = b.tensor((batches, rows, columns), "int8", scales[0] * scales[1] * 60 * np.sqrt(depth), _zero(draw))
+    b.operator("BATCH_MATMUL", [x, z], [y], ("BatchMatMulOptions", {"adjX": adj_x, "adjY": adj_y}))
+    return y
+
+
+def normalization(b, draw):
+    """The pieces of a layer norm: mean over channels, squared difference, reciprocal root; and a maximum."""
+    time, channels = int(draw.integers(1, 12)), int(draw.integers(2, 14))
+    scale = _scale(draw)
+    kind = str(draw.choice(["MEAN", "SQUARED_DIFFERENCE", "RSQRT", "REDUCE_MAX"]))
+    if kind == "MEAN":
+        x = b.input((1, time, channels), "int8", scale, _zero(draw))
+        y = b.tensor((1, time, 1), "int8", scale * draw.uniform(0.1, 1), _zero(draw))
+        b.operator(kind, [x, b.constant(np.array([2], np.int32))], [y], ("ReducerOptions", {"keepDims": True}))
+    elif kind == "REDUCE_MAX":
+        zero = _zero(draw)
+        x = b.input((1, time, channels), "int8", scale, zero)
+        y = b.tensor((1, channels), "int8", scale, zero)
+        b.operator(kind, [x, b.constant(np.array([1], np.int32))], [y], ("ReducerOptions", {"keepDims": False}))
+    elif kind == "RSQRT":
+        x = b.input((1, time, channels), "int8", scale, -128)
+        y = b.tensor(
+            (1, time, channels), "int8", 1 / np.sqrt(scale) / 100 * draw.uniform(0.1, 2), int(draw.integers(-128, 0))
+        )
+        b.operator(kind, [x], [y])
+    else:
+        x = b.input((1, time, channels), "int8", scale, _zero(draw))
+        z = b.input(
+            (1, time, 1) if draw.random() < 0.6 else (1, time, channels),
+            "int8",
+            scale * draw.uniform(0.3, 2),
+            _zero(draw),
+        )
+        y = b.tensor((1, time, channels), "int8", scale * scale * 300 * draw.uniform(0.5, 2), -128)
+        b.operator(kind, [x, z], [y])
+    return y
+
+
+def border(b, draw):
+    shape = (1, int(draw.integers(1, 12)), int(draw.integers(1, 9)))
+    if draw.random() < 0.5:
+        x = b.input(shape, "float32")
+        y = b.tensor(shape, "int8", _scale(draw), _zero(draw))
+        b.operator("QUANTIZE", [x], [y])
+    else:
+        x = b.input(shape, "int8", _scale(draw), _zero(draw))
+        y = b.tensor(shape, "float32")
+        b.operator("DEQUANTIZE", [x], [y])
+    return y
+
+
+LAYERS = (*LAYERS, move, move, matmul, normalization, normalization, border)

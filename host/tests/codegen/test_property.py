@@ -11,7 +11,7 @@ from ecgdeploy.measure.bench import run_on_board
 from ecgdeploy.measure.bench.models import random_inputs
 from ecgdeploy.reference import TflmReference
 
-PER_MODEL = 42
+PER_MODEL = 40
 INPUTS = 6
 
 
