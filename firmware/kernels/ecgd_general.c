@@ -1,8 +1,6 @@
 /* See ecgd_general.h. */
 #include "ecgd_general.h"
 
-#include <math.h>
-
 #include "ecgd_requantize.h"
 
 #define MOVE(type)                                                                                                    \
@@ -90,9 +88,11 @@ void ecgd_matmul(const ecgd_matmul_t *op, const int16_t *a, const int16_t *b, in
 void ecgd_quantize_f32(const float *in, uint32_t count, float scale, int16_t zero, int16_t *out)
 {
     for (uint32_t i = 0; i < count; i++) {
-        float q = roundf(in[i] / scale);
+        float q = in[i] / scale;
         q = q < -1e6f ? -1e6f : (q > 1e6f ? 1e6f : q); /* far outside: saturates below, and fits an integer */
-        const int32_t value = (int32_t)q + zero;
+        const int32_t whole = (int32_t)q;
+        const float rest = q - (float)whole; /* exact; halves go away from zero */
+        const int32_t value = whole + (rest >= 0.5f ? 1 : (rest <= -0.5f ? -1 : 0)) + zero;
         out[i] = (int16_t)((value < -128 ? -128 : (value > 127 ? 127 : value)) - zero);
     }
 }
