@@ -16,11 +16,12 @@ def data() -> None:
 @data.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def list_(as_json: bool) -> None:
-    """List the data sets, and where they are on this machine."""
+    """List the data sets, where they are on this machine, and the tasks made of them."""
     from dataclasses import asdict
 
     from ecgdeploy.ecg.datasets import DATASETS, here
     from ecgdeploy.ecg.locate import data_roots
+    from ecgdeploy.ecg.tasks import TASKS
 
     places = {key: here(entry) for key, entry in DATASETS.items()}
     if as_json:
@@ -32,6 +33,8 @@ def list_(as_json: bool) -> None:
         click.echo(f"{key:<11} {entry.records:>8,} records  {entry.signals}")
         click.echo(f"{'':<11} {entry.title} {entry.version}, {entry.licence}, doi:{entry.doi}: {place}")
     click.echo(f"looked in: {', '.join(map(str, data_roots()))}")
+    click.echo(f"tasks: {', '.join(name for name in TASKS if not name.endswith('-synthetic'))}")
+    click.echo("each task also as NAME-synthetic, which needs no data")
 
 
 @data.command()
@@ -63,7 +66,7 @@ def check(folder: Path, as_json: bool) -> None:
 @data.command()
 @click.argument("name")
 @click.option("--to", type=click.Path(path_type=Path), help="Folder; by default where ecgdeploy looks for data.")
-@click.option("--only", multiple=True, help="Only files that match, such as '100.*'. May be given again.")
+@click.option("--only", multiple=True, help="Only files that match: '100.*', '*' for all.")
 @click.option("--base-url", help="A mirror's address of this data set, instead of PhysioNet's.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def fetch(name: str, to: Path | None, only: tuple[str, ...], base_url: str | None, as_json: bool) -> None:

@@ -32,6 +32,8 @@ class Dataset:
         Rate, leads and length, in words.
     physionet : str
         Its path on PhysioNet, empty where it is not published there.
+    needed : tuple of str
+        Patterns of the files that the reader uses, where that is not all of them: what `fetch` takes by default.
     """
 
     key: str
@@ -47,6 +49,7 @@ class Dataset:
     records: int
     signals: str
     physionet: str = ""
+    needed: tuple[str, ...] = ()
 
     def open(self, folder: Path) -> Any:
         """The source (`names()` and `record(name)`) on this data set in `folder`."""
@@ -74,6 +77,7 @@ DATASETS = {
             records=48,
             signals="360 Hz, 2 leads, 30 min, beats annotated",
             physionet="mitdb/1.0.0",
+            needed=("[12]??.hea", "[12]??.dat", "[12]??.atr", "RECORDS", "ANNOTATORS"),
         ),
         Dataset(
             key="ptb-xl",
@@ -100,10 +104,11 @@ DATASETS = {
             module="cinc2017",
             reader="Cinc2017",
             folder="cinc2017",
-            marks=("training2017", "REFERENCE-v3.csv"),
+            marks=("training2017", "training/A00", "REFERENCE-v3.csv"),
             records=8_528,
             signals="300 Hz, 1 lead, 9-61 s",
             physionet="challenge-2017/1.0.0",
+            needed=("training/A??/A*", "REFERENCE-v3.csv"),
         ),
         Dataset(
             key="cinc2021",

@@ -68,7 +68,7 @@ def fetch(
     folder : Path
         Where its files go.
     only : tuple of str
-        Glob patterns of the files wanted (``100.*``); all of them when empty.
+        Glob patterns of the files wanted (``100.*``, ``*``); those that the reader needs when empty.
     base_url : str, optional
         A mirror's address of this data set, instead of PhysioNet's.
     progress : callable
@@ -89,9 +89,10 @@ def fetch(
         raise Unreachable(f"{entry.key} was not fetched: {OFFLINE} is set", "unset it to use the network")
     folder.mkdir(parents=True, exist_ok=True)
     sums = _sums(base_url, folder, timeout_s)
-    wanted = [name for name in sums if not only or any(fnmatch(name, pattern) for pattern in only)]
+    patterns = only or entry.needed or ("*",)
+    wanted = [name for name in sums if any(fnmatch(name, pattern) for pattern in patterns)]
     if not wanted:
-        raise DataError(f"{entry.key} has no file {' or '.join(only)}", f"its files are named in {folder / SUMS}")
+        raise DataError(f"{entry.key} has no file {' or '.join(patterns)}", f"its files are named in {folder / SUMS}")
     received, kept = [], []
     for done, name in enumerate(wanted):
         target = folder / name

@@ -162,3 +162,17 @@ def test_the_command_prints_faults_and_exits_with_2(copy):
     report = json.loads(as_json.stdout)[0]
     assert report["records"] == 1
     assert {fault["file"] for fault in report["faults"]} == {"100.hea", "100.dat"}
+
+
+def test_a_signal_that_another_header_names_is_no_orphan(tmp_path):
+    folder = tmp_path / "cinc2021" / "training" / "ningbo"
+    signal = np.random.default_rng(1).integers(-900, 900, (500, 12))
+    path = write_record(folder, "JS23074", signal, STANDARD_LEADS, layout="16+24", comments=("#Dx: 426783006",))
+    path.rename(folder / "S23074.hea")
+    text = (folder / "S23074.hea").read_text()
+    (folder / "S23074.hea").write_text(text.replace("JS23074 12", "S23074 12", 1))
+    report = only(tmp_path)
+    assert (report.records, report.faults) == (1, ())
+    (folder / "S23074.hea").unlink()
+    write_record(folder, "JS20000", signal, STANDARD_LEADS, layout="16+24", comments=("#Dx: 426783006",))
+    assert [fault.text for fault in only(tmp_path).faults] == ["a signal file without its header"]

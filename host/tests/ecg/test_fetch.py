@@ -83,16 +83,20 @@ def mirror(monkeypatch):
 
 def test_every_file_arrives_whole_and_a_second_run_fetches_nothing(mirror, tmp_path):
     calls = []
-    done = fetch(MITDB, tmp_path, base_url=mirror.url, progress=lambda *call: calls.append(call))
+    done = fetch(MITDB, tmp_path, only=("*",), base_url=mirror.url, progress=lambda *call: calls.append(call))
     assert set(done.received) == {"100.hea", "100.dat", "x_mitdb/x_108.hea"}
     for name in done.received:
         assert (tmp_path / name).read_bytes() == mirror.files[name]
     assert not list(tmp_path.rglob("*.part"))
     assert max(call[0] for call in calls) == 300_000
     mirror.asked.clear()
-    again = fetch(MITDB, tmp_path, base_url=mirror.url)
+    again = fetch(MITDB, tmp_path, only=("*",), base_url=mirror.url)
     assert (set(again.kept), again.received) == (set(done.received), ())
     assert mirror.asked == [("SHA256SUMS.txt", None)]
+
+
+def test_only_the_files_that_the_reader_needs_are_fetched_unless_asked_for(mirror, tmp_path):
+    assert set(fetch(MITDB, tmp_path, base_url=mirror.url).received) == {"100.hea", "100.dat"}
 
 
 def test_an_interrupted_file_is_continued_where_it_stopped(mirror, tmp_path):
@@ -165,6 +169,7 @@ def test_the_beat_task_downloads_the_database_where_the_internet_is(mirror, tmp_
         write_mitbih(tmp_path / "made", name, 900)
         write_annotations(tmp_path / "made" / f"{name}.atr", Annotations.at([300, 600], ["N", "V"]))
     mirror.files = {path.name: path.read_bytes() for path in (tmp_path / "made").iterdir()} | {"100.xws": b"unneeded"}
+    mirror.files |= {"RECORDS": b"100", "ANNOTATORS": b"atr"}
     mirror.publish()
     monkeypatch.delenv("ECGDEPLOY_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -406,3 +406,19 @@ def test_a_header_that_contradicts_its_data_set_is_refused(tmp_path, old, new, m
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(DataError, match=message):
         MitBih(tmp_path).record("100")
+
+
+@pytest.mark.parametrize("place", ["training2017", "training/A00", "."])
+def test_cinc2017_is_found_in_each_published_layout(tmp_path, place):
+    write_record(tmp_path / place, "A00001", TWELVE[:, :1], ("ECG",), 300, layout="16+24")
+    (tmp_path / "REFERENCE-v3.csv").write_text("A00001,~\nA00002,N\n")
+    source = Cinc2017(tmp_path)
+    assert source.names() == ("A00001",)
+    assert source.record("A00001").statements == ("~",)
+
+
+def test_chapman_headers_that_were_published_damaged_are_left_out(tmp_path):
+    comments = ("#Dx: 426177001",)
+    for name in ("JS00001", "JS01052"):
+        write_record(tmp_path / "WFDBRecords", name, TWELVE, STANDARD_LEADS, layout="16+24", comments=comments)
+    assert Chapman(tmp_path).names() == ("JS00001",)

@@ -189,17 +189,21 @@ def _orphans(entry: Dataset, place: Path, found: _Findings) -> None:
     """Signal files without a header, and headers that no table knows."""
     if entry.key in ("cpsc2018", "sph"):
         return
-    known = {(fault.file, "") for fault in found.faults}
     for suffix in (".dat", ".mat"):
         for path in sorted(place.rglob(f"*{suffix}")):
-            relative = path.relative_to(place).as_posix()
-            if not path.with_suffix(".hea").is_file() and (relative, "") not in known:
-                found.faults.append(Fault(relative, "a signal file without its header"))
+            if not path.with_suffix(".hea").is_file() and not _named_by_a_header(path):
+                found.faults.append(Fault(path.relative_to(place).as_posix(), "a signal file without its header"))
     listed = _listed(place)
     for name in sorted(listed):
         if entry.key == "mitdb" and not any((place / f"{name}{suffix}").is_file() for suffix in (".hea", ".dat")):
             if not any(fault.file.startswith(f"{name}.") for fault in found.faults):
                 found.faults.append(Fault(f"{name}.hea", "named in RECORDS, missing"))
+
+
+def _named_by_a_header(path: Path) -> bool:
+    """Whether a header of another name has this file: Ningbo's ``S23074.hea`` has ``JS23074.mat``."""
+    wanted = path.name.encode()
+    return any(wanted in header.read_bytes() for header in path.parent.glob("*.hea"))
 
 
 def _duplicates(place: Path, hashes: dict[str, str], found: _Findings) -> None:

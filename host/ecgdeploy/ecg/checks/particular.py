@@ -9,7 +9,7 @@ from typing import Any
 
 from ecgdeploy.ecg import aami
 from ecgdeploy.ecg.checks.report import Fault, Oddity
-from ecgdeploy.ecg.sources import cinc2017, cinc2020
+from ecgdeploy.ecg.sources import chapman, cinc2017, cinc2020
 from ecgdeploy.ecg.wfdb_header import read_header
 from ecgdeploy.errors import DataError
 
@@ -21,6 +21,7 @@ def inspect(key: str, source: Any, oddities: list[Oddity], faults: list[Fault]) 
         "ptb-xl": _ptbxl,
         "cinc2017": _cinc2017,
         "cinc2021": _cinc2021,
+        "chapman": _chapman,
     }.get(key)
     if inspector is not None:
         inspector(source, oddities, faults)
@@ -81,7 +82,7 @@ def _ptbxl(source: Any, oddities: list[Oddity], faults: list[Fault]) -> None:
 
 
 def _cinc2017(source: Any, oddities: list[Oddity], faults: list[Fault]) -> None:
-    here = {path.stem for path in source.waveforms.glob("*.hea")}
+    here = set(source.paths)
     for name in sorted(here - set(source.labels)):
         faults.append(Fault(f"{name}.hea", f"{cinc2017.LABELS} has no label for it"))
     counts = Counter(source.labels[name] for name in source.names())
@@ -89,6 +90,12 @@ def _cinc2017(source: Any, oddities: list[Oddity], faults: list[Fault]) -> None:
     pairs = tuple(f"{a} = {b}" for a, b in cinc2017.DUPLICATES.items() if a in here and b in here)
     if pairs:
         oddities.append(Oddity("byte-identical pairs, kept in one part of every split", pairs))
+
+
+def _chapman(source: Any, oddities: list[Oddity], faults: list[Fault]) -> None:  # noqa: ARG001
+    here = tuple(name for name in chapman.DAMAGED if any(source.folder.rglob(f"{name}.hea")))
+    if here:
+        oddities.append(Oddity("records whose published header is damaged, left out", here))
 
 
 def _cinc2021(source: Any, oddities: list[Oddity], faults: list[Fault]) -> None:  # noqa: ARG001

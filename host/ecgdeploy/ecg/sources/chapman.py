@@ -40,6 +40,8 @@ GROUPS: dict[str, dict[str, str]] = {
     "SB": {"SB": "426177001"},
     "SR": {"SR": "426783006", "SA": "427393009", "SI": "427393009"},
 }
+# in version 1.0.0 on PhysioNet these headers lost a line break, so that a signal is missing from them
+DAMAGED = ("JS01052", "JS23074")
 _GROUP_OF = {key: group for group, rhythms in GROUPS.items() for pair in rhythms.items() for key in pair}
 _HINT = "copy the file again from its source"
 
@@ -73,7 +75,8 @@ class Chapman:
         if self.table:
             found = {path.stem: path for path in sorted(self.folder.glob("ECGData*/*.csv"))}
             return {name: path for name, path in found.items() if name in self.table}
-        return {path.stem: path for path in sorted(self.folder.rglob("JS*.hea"))}
+        found = {path.stem: path for path in sorted(self.folder.rglob("JS*.hea"))}
+        return {name: path for name, path in found.items() if name not in DAMAGED}
 
     def names(self) -> tuple[str, ...]:
         """Names of the records that are here."""

@@ -33,15 +33,25 @@ def patient(record: str) -> str:
 
 @dataclass(frozen=True)
 class Cinc2017:
-    """The training set in a folder (with ``training2017/`` in it, or being it)."""
+    """The training set in a folder.
+
+    Its waveforms are in ``training2017/`` (as unpacked from the archive), in ``training/A00/`` ... (as PhysioNet serves
+    single files), or in the folder itself.
+    """
 
     folder: Path
 
     @property
     def waveforms(self) -> Path:
-        """Where the ``.hea`` and ``.mat`` files are."""
-        inner = self.folder / "training2017"
-        return inner if inner.is_dir() else self.folder
+        """The folder that holds the ``.hea`` and ``.mat`` files, directly or one level down."""
+        inner = (self.folder / "training2017", self.folder / "training")
+        return next((place for place in inner if place.is_dir()), self.folder)
+
+    @cached_property
+    def paths(self) -> dict[str, Path]:
+        """Header of every record that is here."""
+        found = (*self.waveforms.glob("A*.hea"), *self.waveforms.glob("A??/A*.hea"))
+        return {path.stem: path for path in sorted(found)}
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -66,8 +76,7 @@ class Cinc2017:
 
     def names(self) -> tuple[str, ...]:
         """Names of the labelled records whose header is here."""
-        here = {path.stem for path in self.waveforms.glob("*.hea")}
-        return tuple(name for name in self.labels if name in here)
+        return tuple(name for name in self.labels if name in self.paths)
 
     def record(self, name: str) -> Record:
         """Read one record.
@@ -81,7 +90,8 @@ class Cinc2017:
         """
         if name not in self.labels:
             raise unknown("CinC 2017 record", name, self.labels)
-        signals = read_signals(self.waveforms / f"{name}.hea", sums_absent=True, stale_initial=True)
+        path = self.paths.get(name, self.waveforms / f"{name}.hea")
+        signals = read_signals(path, sums_absent=True, stale_initial=True)
         expect(signals, (RATE,), gain=1000.0, baseline=0, leads=("ECG",), sums=False)
         return Record(
             name=name,

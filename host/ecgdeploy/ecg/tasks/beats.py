@@ -228,7 +228,7 @@ def _downloaded() -> Path | None:
     folder = locate.cache_folder() / mitbih.FOLDER
     try:
         _LOG.warning("%s is not here: downloading it to %s", mitbih.NAME, folder)
-        fetch.fetch(dataset("mitdb"), folder, only=("[12]??.hea", "[12]??.atr", "[12]??.dat"), timeout_s=10.0)
+        fetch.fetch(dataset("mitdb"), folder, timeout_s=10.0)
     except fetch.Unreachable as error:
         _LOG.warning("%s; the synthetic source stands in", error.message)
         return None

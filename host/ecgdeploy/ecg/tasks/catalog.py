@@ -28,7 +28,7 @@ def load_cinc2017(data: Path | str | None = None) -> RecordTask:
     Preprocessing and split follow Weimann K, Conrad TOF. Transfer learning for ECG classification. Scientific Reports
     11:5251 (2021).
     """
-    folder = locate.find(cinc2017.FOLDER, ("training2017", cinc2017.LABELS), data)
+    folder = locate.find(cinc2017.FOLDER, ("training2017", "training/A00", cinc2017.LABELS), data)
     if folder is None:
         return synthetic_task("cinc2017", cinc2017.CLASSES, _cinc2017_steps(), 250.0, (15_000, 1))
     reader = cinc2017.Cinc2017(folder)
@@ -37,7 +37,8 @@ def load_cinc2017(data: Path | str | None = None) -> RecordTask:
     patients = {name: cinc2017.patient(name) for name in names}
     part = _dealt(stratify.one_hot(numbers, 4), names, patients, (0.75, 0.05, 0.20))
     # the headers have no checksums: only the signal files themselves say whether the data are the same
-    hashes = {name: sha256_file(reader.waveforms / f"{name}.mat") for name in names if _mat(reader, name)}
+    files = {name: reader.paths[name].with_suffix(".mat") for name in names}
+    hashes = {name: sha256_file(path) for name, path in files.items() if path.is_file()}
     return RecordTask(
         name="cinc2017",
         source=cinc2017.NAME,
@@ -51,10 +52,6 @@ def load_cinc2017(data: Path | str | None = None) -> RecordTask:
         input_shape=(15_000, 1),
         data_sha256=sha256_json([hashes, {name: reader.labels[name] for name in names}]),
     )
-
-
-def _mat(reader: cinc2017.Cinc2017, name: str) -> bool:
-    return (reader.waveforms / f"{name}.mat").is_file()
 
 
 def _cinc2017_steps() -> Pipeline:
