@@ -17,7 +17,7 @@ from ecgdeploy.boards import Board
 from ecgdeploy.errors import BuildError, DeviceError
 from ecgdeploy.flash.ports import Port, choose_port, describe, in_bootloader
 from ecgdeploy.flash.system import UPLOAD_SECONDS, RealSystem, System
-from ecgdeploy.flash.uploaders import check_uploader, choose_method, command, uf2_drive
+from ecgdeploy.flash.uploaders import check_uploader, choose_method, command, one_drive
 from ecgdeploy.provenance import MANIFEST, read_manifest
 
 BOOTLOADER_SECONDS = 8.0
@@ -133,10 +133,7 @@ def flash(
     uploader = choose_method(board, method)
     check_uploader(board, uploader)
     if uploader.method == "uf2":
-        drive = uf2_drive()
-        progress(f"copying {image.file.name} to {drive}")
-        before = None
-        shutil.copyfile(image.file, drive / image.file.name)
+        before = _copy_to_drive(board, image, port, system, progress)
     elif uploader.needs_port:
         before = choose_port(board, system.ports(), port)
         _refuse_busy(system, before)
@@ -155,6 +152,36 @@ def flash(
             "the upload did not take: double-press reset and flash again",
         )
     return Flashed(back.device, back.serial, uploader.method, hello.build_id)
+
+
+def _copy_to_drive(
+    board: Board, image: Image, port: str | None, system: System, progress: Callable[[str], None]
+) -> Port | None:
+    """Copy the image to the bootloader's drive, asking running firmware for the bootloader first.
+
+    Returns
+    -------
+    Port or None
+        The port that the board had before, where it had one.
+    """
+    running = [found for found in system.ports() if found.vid_pid in board.usb.application]
+    before = choose_port(board, running, port) if running else None
+    drives = system.uf2_drives()
+    if not drives and before is not None and board.upload.touch_1200:
+        _refuse_busy(system, before)
+        progress(f"asking {before.device} for its bootloader (1200-baud touch)")
+        system.touch(before.device)
+        end = system.now() + BOOTLOADER_SECONDS
+        while not drives and system.now() < end:
+            system.wait(POLL_SECONDS)
+            drives = system.uf2_drives()
+    drive = one_drive(drives)
+    progress(f"copying {image.file.name} to {drive}")
+    try:
+        shutil.copyfile(image.file, drive / image.file.name)
+    except OSError as error:
+        raise DeviceError(f"{drive}: cannot be written: {error.strerror}", "mount the board's drive writable") from None
+    return before
 
 
 def _refuse_busy(system: System, port: Port) -> None:

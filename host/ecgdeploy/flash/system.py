@@ -49,6 +49,9 @@ class System(Protocol):
     def run(self, command: Sequence[str], timeout: float, environment: Mapping[str, str] | None = None) -> Ran:
         """Run an uploader to its end."""
 
+    def uf2_drives(self) -> Sequence[Path]:
+        """Mounted drives of UF2 bootloaders."""
+
     def hello(self, device: str) -> Hello:
         """Ask the firmware behind a port who it is."""
 
@@ -134,6 +137,12 @@ class RealSystem:
         except OSError as error:
             return Ran(127, f"{command[0]}: {error.strerror}")
         return Ran(done.returncode, done.stdout)
+
+    def uf2_drives(self) -> Sequence[Path]:
+        """Mounted drives of UF2 bootloaders."""
+        from ecgdeploy.flash.uploaders import uf2_drives
+
+        return uf2_drives()
 
     def hello(self, device: str) -> Hello:
         """Ask the firmware behind a port who it is."""

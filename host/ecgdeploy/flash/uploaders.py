@@ -7,6 +7,7 @@ is therefore looked for *before* the board is asked into its bootloader.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -140,25 +141,26 @@ def _target(board: Board, tool: Literal["pyocd", "jlink"]) -> str:
     return name
 
 
-def uf2_drive(roots: tuple[Path, ...] = (Path("/media"), Path("/run/media"), Path("/mnt"))) -> Path:
-    """The mounted drive of a UF2 bootloader.
+def uf2_drives(roots: tuple[Path, ...] = (Path("/media"), Path("/run/media"), Path("/mnt"))) -> list[Path]:
+    """Mounted drives of UF2 bootloaders: each holds a file INFO_UF2.TXT."""
+    found = {mark.parent for root in roots for depth in ("*", "*/*") for mark in root.glob(f"{depth}/INFO_UF2.TXT")}
+    return sorted(found)
+
+
+def one_drive(drives: Sequence[Path]) -> Path:
+    """The one drive.
 
     Raises
     ------
     DeviceError
-        None is mounted, or several.
+        There is none, or several.
     """
-    drives = sorted(
-        {marker.parent for root in roots for depth in ("*", "*/*") for marker in root.glob(f"{depth}/INFO_UF2.TXT")}
-    )
     if not drives:
         raise DeviceError(
             "no UF2 drive is mounted",
             "hold BOOTSEL (or double-press reset) while plugging the board in, and mount its drive",
         )
     if len(drives) > 1:
-        raise DeviceError(
-            f"{len(drives)} UF2 drives are mounted: {', '.join(map(str, drives))}",
-            "leave only the board to flash plugged in",
-        )
+        names = ", ".join(map(str, drives))
+        raise DeviceError(f"{len(drives)} UF2 drives are mounted: {names}", "leave only the board to flash plugged in")
     return drives[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import shutil
 import termios
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ class FakeBoard:
     written: list[Path] = field(default_factory=list)
     _master: int | None = None
     _opened: list[int] = field(default_factory=list)
+    drive: Path | None = None
     _due: tuple[float, str] | None = None
     device: str = ""
 
@@ -96,7 +98,15 @@ class FakeBoard:
                 self._due = (now + self.script.seconds_to_reappear, "bootloader")
         if self._due and now >= self._due[0]:
             mode, self._due = self._due[1], None
-            self._enumerate(mode)
+            if mode == "bootloader" and self.drive:
+                self.drive.mkdir()
+                (self.drive / "INFO_UF2.TXT").write_text("UF2 Bootloader")
+            else:
+                self._enumerate(mode)
+        if self.drive and (images := list(self.drive.glob("*.uf2"))):
+            self.written += images
+            shutil.rmtree(self.drive)
+            self._due = (now + self.script.seconds_to_reappear, "application")
 
     def upload(self, image: Path, build_id: str, now: float) -> Ran:
         """The uploader talks to the bootloader, which then starts the new image."""
@@ -149,6 +159,10 @@ class FakeComputer:
         """What the firmware answers."""
         board = next(board for board in self.boards if board.device == device and board.mode == "application")
         return Hello(board.build_id)
+
+    def uf2_drives(self) -> list[Path]:
+        """The boards' drives that are mounted."""
+        return [board.drive for board in self.boards if board.drive and board.drive.exists()]
 
     def now(self) -> float:
         """Virtual seconds."""

@@ -238,12 +238,53 @@ def test_a_project_that_was_not_built_says_how_to_build_it(image: Image) -> None
         load_image(BOARD, image.folder)
 
 
-def test_uf2_needs_exactly_one_drive(tmp_path: Path) -> None:
-    with pytest.raises(DeviceError, match="BOOTSEL"):
-        uploaders.uf2_drive((tmp_path,))
-    (tmp_path / "RPI-RP2").mkdir()
-    (tmp_path / "RPI-RP2" / "INFO_UF2.TXT").write_text("UF2 Bootloader")
-    assert uploaders.uf2_drive((tmp_path,)) == tmp_path / "RPI-RP2"
+PICO = load_board("pico")
+
+
+@pytest.fixture
+def uf2(tmp_path: Path) -> Image:
+    """A built project for a board with a UF2 bootloader."""
+    folder = tmp_path / "pico-project"
+    built = folder / ".pio" / "build" / PICO.name
+    built.mkdir(parents=True)
+    (built / "firmware.uf2").write_bytes(b"UF2\n")
+    (folder / "manifest.json").write_text(json.dumps({"board": PICO.name, "build_id": BUILD_ID}))
+    return load_image(PICO, folder, "uf2")
+
+
+def pico_computer(tmp_path: Path, build_id: str = BUILD_ID) -> FakeComputer:
+    identity = {"application": PICO.usb.application[0], "bootloader": PICO.usb.bootloader[0]}
+    return FakeComputer(FakeBoard(**identity, drive=tmp_path / "RPI-RP2", build_id=build_id))
+
+
+def test_a_uf2_board_is_touched_copied_to_and_asked_who_it_is(tmp_path: Path, uf2: Image) -> None:
+    computer = pico_computer(tmp_path)
+    try:
+        done = flash(PICO, uf2, method="uf2", system=computer)
+    finally:
+        computer.close()
+    assert done.build_id == BUILD_ID and done.method == "uf2"
+    assert [path.name for path in computer.boards[0].written] == ["firmware.uf2"]
+    assert computer.commands == []
+
+
+def test_a_uf2_board_whose_drive_does_not_come_up_says_how_to_start_the_bootloader(tmp_path: Path, uf2: Image) -> None:
+    computer = pico_computer(tmp_path)
+    computer.boards[0].script.ignores_touch = True
+    with pytest.raises(DeviceError, match="no UF2 drive is mounted") as caught:
+        flash(PICO, uf2, method="uf2", system=computer)
+    computer.close()
+    assert "BOOTSEL" in caught.value.hint
+
+
+def test_two_uf2_drives_are_refused_by_name(tmp_path: Path) -> None:
+    for name in ("RPI-RP2", "NICENANO"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "INFO_UF2.TXT").write_text("UF2 Bootloader")
+    drives = uploaders.uf2_drives((tmp_path,))
+    assert uploaders.one_drive(drives[:1]) == tmp_path / "NICENANO"
+    with pytest.raises(DeviceError, match=r"2 UF2 drives are mounted: .*NICENANO.*RPI-RP2"):
+        uploaders.one_drive(drives)
 
 
 class FirmwareBoard(FakeBoard):
