@@ -47,6 +47,8 @@ def pack(run: Path, folder: Path, *, summary: str, intended_use: str, not_for: s
         shutil.copyfile(source, folder / f"{precision}.tflite")
         files[precision] = entry
     provenance = trained["provenance"]["training"]
+    last = read_manifest(run / "qat") if qat else trained
+    option = f" --qat {last['config']['epochs']}" if qat else ""
     card = {
         "schema": 1,
         "name": trained["config"]["name"],
@@ -64,22 +66,20 @@ def pack(run: Path, folder: Path, *, summary: str, intended_use: str, not_for: s
         "preprocessing": provenance["preprocessing"],
         "windows": trained["windows"],
         "positives": trained["positives"],
-        "validation": read_manifest(run / "qat")["validation"] if qat else trained["validation"],
+        "validation": last["validation"],
         "files": files,
         "test": {"source": quantized["test"]["source"], "windows": quantized["test"]["windows"]},
         "config": trained["config"],
         "config_sha256": trained["config_sha256"],
-        "weights_sha256": trained["weights_sha256"],
-        "best_epoch": trained["best_epoch"],
+        "trained_on": last["config"] if qat else None,
+        "weights_sha256": last["weights_sha256"],
+        "best_epoch": last["best_epoch"],
         "made_by": (
             f"ecgdeploy train --preset {trained['config']['name']} --threads 1 --output RUN; "
-            f"ecgdeploy quantize RUN{_qat_option(run) if qat else ''}; ecgdeploy zoo pack RUN FOLDER"
+            f"ecgdeploy quantize RUN{option}; ecgdeploy zoo pack RUN FOLDER"
         ),
         "versions": trained["versions"] | quantized["versions"],
     }
     write_atomic(folder / "card.json", json.dumps(card, indent=1, sort_keys=True) + "\n")
     return card
 
-
-def _qat_option(run: Path) -> str:
-    return f" --qat {read_manifest(run / 'qat')['config']['epochs']}"

@@ -13,6 +13,8 @@ import pytest
 from ecgdeploy.errors import DataError, UsageError
 from ecgdeploy.training import config, run, shards, state
 
+from .conftest import TINY, TinyTask
+
 pytestmark = pytest.mark.train
 
 WORKER = """
@@ -40,9 +42,14 @@ class Killed(BaseException):
     """Stands for the kill signal: nothing in the library may catch it."""
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The tiny run, undisturbed."""
+    return run.train(config.parse(TINY, "tiny.toml"), tmp_path_factory.mktemp("whole"), task=TinyTask(), threads=1)
+
+
 @pytest.mark.parametrize("steps", [5, 12, 20])
-def test_a_run_killed_at_any_step_resumes_to_the_same_weights_and_figures(tiny, task, tmp_path, steps):
-    whole = run.train(tiny, tmp_path / "whole", task=task, threads=1)
+def test_a_run_killed_at_any_step_resumes_to_the_same_weights_and_figures(tiny, task, tmp_path, steps, whole):
     seen = []
 
     def kill(*step):
@@ -55,12 +62,11 @@ def test_a_run_killed_at_any_step_resumes_to_the_same_weights_and_figures(tiny, 
     resumed = run.train(tiny, tmp_path / "killed", task=task, threads=1)
     assert resumed.manifest["weights_sha256"] == whole.manifest["weights_sha256"]
     assert resumed.manifest["validation"] == whole.manifest["validation"]
-    assert (tmp_path / "killed/history.csv").read_text() == (tmp_path / "whole/history.csv").read_text()
+    assert (tmp_path / "killed/history.csv").read_text() == (whole.folder / "history.csv").read_text()
 
 
 @pytest.mark.slow
-def test_a_process_killed_by_the_system_resumes_to_the_same_figures(tmp_path):
-    whole = in_process(tmp_path / "whole")
+def test_a_process_killed_by_the_system_resumes_to_the_same_figures(tmp_path, whole):
     first = in_process(tmp_path / "killed")
     # so many steps were heard of; where exactly the process is when the signal lands is the system's choice
     for _ in range(random.randint(1, 35)):
@@ -68,21 +74,19 @@ def test_a_process_killed_by_the_system_resumes_to_the_same_figures(tmp_path):
     first.kill()
     first.wait()
     second = in_process(tmp_path / "killed")
-    results = [json.loads(p.communicate()[0].splitlines()[-1]) for p in (whole, second)]
-    assert results[0] == results[1]
+    assert json.loads(second.communicate()[0].splitlines()[-1]) == whole.manifest["validation"]
 
 
-def test_the_run_folder_states_what_made_it(tiny, task, tmp_path):
-    done = run.train(tiny, tmp_path, task=task, threads=1)
-    facts = done.manifest
+def test_the_run_folder_states_what_made_it(tiny, whole):
+    facts = whole.manifest
     assert facts["config_sha256"] == tiny.sha256
     assert facts["replicas"] == 1
     assert facts["positives"] == {"N": 64, "S": 64, "V": 64}
     assert set(facts["sha256"]) == {"model.keras", "config.json", "history.csv"}
     assert facts["validation"]["macro_f1"] > 0.5
     assert facts["peak_host_ram_bytes"] > 0
-    assert list((tmp_path / "logs").glob("events.*"))
-    assert run.open_run(tmp_path).model.is_file()
+    assert list((whole.folder / "logs").glob("events.*"))
+    assert run.open_run(whole.folder).model.is_file()
 
 
 def test_another_configuration_does_not_continue_a_run(tiny, task, tmp_path):
