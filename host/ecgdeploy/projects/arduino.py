@@ -6,7 +6,7 @@ with which the Arduino core itself does not compile. Link, application and timin
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from ecgdeploy.projects.fit import check_before_compile
 from ecgdeploy.projects.mps2 import static_engine
 from ecgdeploy.projects.registry import Image
 from ecgdeploy.projects.sources import firmware_files, render_template
-from ecgdeploy.projects.tflm_library import find_library, tflm_folder
+from ecgdeploy.projects.tflm_library import find_library, packaged_library, tflm_folder
 from ecgdeploy.projects.types import Project, Request
 from ecgdeploy.provenance import sha256_bytes, sha256_json
 from ecgdeploy.toolchains import armabi, platformio
@@ -28,6 +28,7 @@ CORE_FOLDERS = ("include", "link", "app", "port/arduino")
 CORE, ENGINE = "lib/ecgd_core", "lib/ecgd_engine"
 # in PlatformIO's registry; a TFLM of January 2023, without all of today's int8 registrations
 REGISTRY_TFLM = "spaziochirale/Chirale_TensorFLowLite@^2.0.0"
+CXX = ("-std=gnu++17", "-fno-threadsafe-statics")
 SPEED = ("-O2",)  # the core's -Os makes kernels 1.2-7 times slower
 
 
@@ -74,28 +75,39 @@ def render_static(request: Request) -> Project:
 
 
 def render_tflm(request: Request) -> Project:
-    """The project with engine ``tflm``: with the TFLM tree that is given, else with the registry's library."""
+    """The project with engine ``tflm``.
+
+    TFLM comes from the tree that is given (a PlatformIO library, or headers and an archive), else from the registry.
+    """
     folder = tflm_folder(request.options.get("tflm_dir"))
-    library = find_library(folder, request.board.core) if folder else None
+    packaged = packaged_library(folder) if folder else None
+    library = find_library(folder, request.board.core) if folder and packaged is None else None
     arena = tflm.choose_arena(request, library)
-    generated = tflm.generated_files(request.model, arena.bytes, int8_registrations=library is not None)
-    wrapper = {Path(name).name: data for name, data in firmware_files((), (tflm.WRAPPER,)).items()}
-    cxx = tuple(f"-D{name}" for name in tflm.definitions(library)) if library else ()
+    int8 = library is not None or (packaged is not None and packaged.int8_registrations)
+    generated = tflm.generated_files(request.model, arena.bytes, int8_registrations=int8)
+    sources = {Path(name).name: data for name, data in firmware_files((), (tflm.WRAPPER,)).items()} | generated
     facts = {"arena_bytes": arena.bytes, "arena": arena.how, "prebuilt": library is not None}
-    if library is None:
-        part = Library(wrapper | generated, lib_deps=(REGISTRY_TFLM,), facts=facts)
-    else:
+    if library is not None:
         part = Library(
-            wrapper | generated,
+            sources,
             extra=tflm.library_files(library, generated["ecgd_tflm_operators.h"]),
-            flags=(*SPEED, "-std=gnu++17", "-fno-threadsafe-statics", "-Itflm/include", *cxx),
+            flags=(*SPEED, *CXX, "-Itflm/include", *(f"-D{name}" for name in tflm.definitions(library))),
             unflags=("-Os", "-std=gnu++14"),
             project_flags=(f"-L{ENGINE}/tflm/lib", "-ltensorflow-microlite"),
             facts=facts | {"tflm_archive_sha256": library.sha256, "cmsis_nn": library.cmsis_nn},
         )
-    return render_with(
-        request, Library(**{**vars(part), "ram_bytes": arena.bytes, "flash_bytes": len(request.model.data)})
-    )
+    elif packaged is not None:
+        standard = any(flag.startswith("-std=") for flag in packaged.flags)
+        part = Library(
+            sources,
+            flags=(*SPEED, *packaged.flags),
+            unflags=("-Os", "-std=gnu++14") if standard else ("-Os",),
+            lib_deps=(f"symlink://{packaged.root}",),
+            facts=facts | {"tflm_library_sha256": packaged.sha256},
+        )
+    else:
+        part = Library(sources, lib_deps=(REGISTRY_TFLM,), facts=facts)
+    return render_with(request, replace(part, ram_bytes=arena.bytes, flash_bytes=len(request.model.data)))
 
 
 def render_with(request: Request, engine: Library) -> Project:
@@ -119,7 +131,9 @@ def render_with(request: Request, engine: Library) -> Project:
     identity = {
         "files": {name: sha256_bytes(data) for name, data in sorted(files.items())},
         "platformio": board.platformio.model_dump(mode="json"),
-        "flags": [*build_flags, *engine.flags, *engine.unflags, *engine.lib_deps],
+        "flags": [*build_flags, *engine.flags, *engine.unflags],
+        # not where a library lies, but what it is
+        "tflm": engine.facts.get("tflm_library_sha256") or engine.lib_deps,
         "model": request.model.sha256,
         "board": board.name,
     }

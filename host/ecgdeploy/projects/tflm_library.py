@@ -7,6 +7,7 @@ here is what goes wrong otherwise: no archive, one for another core or float ABI
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable
@@ -73,6 +74,57 @@ def tflm_folder(asked: str | Path | None) -> Path | None:
     """The tree to use: the one asked for, else ``$ECGDEPLOY_TFLM_DIR``, else none."""
     found = asked or os.environ.get(VARIABLE)
     return Path(found) if found else None
+
+
+@dataclass(frozen=True)
+class PackagedLibrary:
+    """TFLM as a PlatformIO or Arduino library, which PlatformIO builds by the library's own metadata.
+
+    Attributes
+    ----------
+    root : Path
+    flags : tuple of str
+        Definitions and language standard of the library's own sources, which its headers must be read with too.
+    int8_registrations : bool
+        Its headers declare int8-only kernels.
+    sha256 : str
+        Of its metadata.
+    """
+
+    root: Path
+    flags: tuple[str, ...]
+    int8_registrations: bool
+    sha256: str
+
+
+def packaged_library(root: Path) -> PackagedLibrary | None:
+    """The library in `root` if it has PlatformIO's or Arduino's metadata; None otherwise.
+
+    Raises
+    ------
+    BuildError
+        The metadata cannot be read, or there is no TFLM in the library.
+    """
+    metadata = next((path for name in ("library.json", "library.properties") if (path := root / name).is_file()), None)
+    if metadata is None:
+        return None
+    entries = [folder / ENTRY for folder in (root / "src", root) if (folder / ENTRY).is_file()]
+    if not entries:
+        raise BuildError(f"{root} is a library, but not TFLM: it has no {ENTRY}", HELP)
+    data = metadata.read_bytes()
+    flags: tuple[str, ...] = ()
+    if metadata.suffix == ".json":
+        try:
+            said = json.loads(data).get("build", {}).get("flags", [])
+        except (ValueError, AttributeError):
+            raise BuildError(
+                f"{metadata} is not PlatformIO's JSON", "mend it, or remove it to use the archive"
+            ) from None
+        words = said.split() if isinstance(said, str) else [str(word) for item in said for word in str(item).split()]
+        flags = tuple(word for word in words if word.startswith(("-D", "-std=")))
+    header = entries[0].parent / "kernels" / "conv.h"
+    int8 = header.is_file() and b"Register_CONV_2D_INT8" in header.read_bytes()
+    return PackagedLibrary(root.resolve(), flags, int8, sha256_bytes(data))
 
 
 def find_library(root: Path, core: Core) -> TflmLibrary:

@@ -116,6 +116,37 @@ def tflm_tree(tmp_path: Path) -> Path:
     return root
 
 
+def test_a_tree_that_is_a_platformio_library_is_named_and_its_definitions_are_taken_over(
+    tmp_path: Path, tflm_tree: Path
+) -> None:
+    metadata = {"name": "tflm", "build": {"flags": ["-std=gnu++17", "-DTF_LITE_STATIC_MEMORY", "-O3"]}}
+    (tflm_tree / "library.json").write_text(json.dumps(metadata))
+    (tflm_tree / "tensorflow/lite/micro/kernels").mkdir()
+    (tflm_tree / "tensorflow/lite/micro/kernels/conv.h").write_text("TFLMRegistration Register_CONV_2D_INT8();")
+    options = {"tflm_dir": tflm_tree, "arena_bytes": 20_000}
+    done = build(preset("beat-cnn").int8, "nano33ble", "tflm", False, tmp_path / "p", True, options)
+    assert f"symlink://{tflm_tree.resolve()}" in (done.folder / "platformio.ini").read_text()
+    engine = json.loads((done.folder / "lib/ecgd_engine/library.json").read_text())["build"]
+    assert engine["flags"] == ["-O2", "-std=gnu++17", "-DTF_LITE_STATIC_MEMORY"]
+    assert engine["unflags"] == ["-Os", "-std=gnu++14"]
+    config = (done.folder / "lib/ecgd_engine/src/ecgd_tflm_config.h").read_text()
+    assert "#define ECGD_TFLM_INT8_REGISTRATIONS 1" in config
+    # another place, the same build
+    tflm_tree.rename(tmp_path / "moved")
+    moved = build(preset("beat-cnn").int8, "nano33ble", "tflm", False, tmp_path / "q", True,
+                  {**options, "tflm_dir": tmp_path / "moved"})  # fmt: skip
+    assert moved.build_id == done.build_id
+
+
+def test_a_library_that_is_not_tflm_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/library.json").write_text("{}")
+    with pytest.raises(BuildError, match="is a library, but not TFLM"):
+        build(
+            preset("beat-cnn").int8, "nano33ble", "tflm", False, tmp_path / "p", True, {"tflm_dir": tmp_path / "other"}
+        )
+
+
 @pytest.fixture(scope="module", params=["static", "tflm"])
 def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The preset's project, rendered."""

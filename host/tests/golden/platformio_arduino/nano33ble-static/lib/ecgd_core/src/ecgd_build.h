@@ -3,6 +3,6 @@
 #define ECGD_BUILD_H
 
 #define ECGD_BOARD "nano33ble"
-#define ECGD_BUILD_ID "58950f85e0ba9d28"
+#define ECGD_BUILD_ID "fff9b0cb96d620e5"
 
 #endif

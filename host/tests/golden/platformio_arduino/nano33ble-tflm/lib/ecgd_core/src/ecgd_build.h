@@ -3,6 +3,6 @@
 #define ECGD_BUILD_H
 
 #define ECGD_BOARD "nano33ble"
-#define ECGD_BUILD_ID "d2b1b44b0e473b99"
+#define ECGD_BUILD_ID "abb2a1d064e91251"
 
 #endif

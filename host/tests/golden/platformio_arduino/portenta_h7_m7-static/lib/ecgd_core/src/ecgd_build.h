@@ -3,6 +3,6 @@
 #define ECGD_BUILD_H
 
 #define ECGD_BOARD "portenta_h7_m7"
-#define ECGD_BUILD_ID "6eb51d3f0cb2a7ca"
+#define ECGD_BUILD_ID "79fe504176631f73"
 
 #endif
