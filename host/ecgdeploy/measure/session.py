@@ -98,5 +98,6 @@ def _line(choice: Choice, firmware: Build) -> dict[str, Any]:
     if choice.port:
         return {"port": choice.port}
     if "emulator" in facts:
-        return {"process": [*facts["emulator"], str(firmware.elf)]}
+        command = [part.replace("{folder}", str(firmware.folder)) for part in facts["emulator"]]
+        return {"process": [*command, str(firmware.elf)]}
     return {"elf": firmware.elf, "uart": choice.uart} | {key: facts[key] for key in ("machine",) if key in facts}

@@ -34,10 +34,25 @@ def render(request: Request) -> Project:
     """
     from ecgdeploy.codegen import generate
 
-    board = request.board
     engine = generate(request.model.graph, "portable")
     files = firmware_files(FOLDERS, engine.kernel_sources)
     files |= {f"generated/{name}": text.encode() for name, text in engine.files.items()}
+    return render_with(request, files, {"target": "portable", "ram_bytes": int(engine.plan.ram_bytes)}, SYSROOT)
+
+
+def render_with(request: Request, files: dict[str, bytes], engine: dict[str, Any], root: str) -> Project:
+    """The project around an engine's files.
+
+    Parameters
+    ----------
+    files : dict
+        Firmware, engine, and whatever else lies in the folder.
+    engine : dict
+        The engine's own facts, for the manifest.
+    root : str
+        Where the emulator finds the C library; ``{folder}`` is the project's folder.
+    """
+    board = request.board
     compile_flags = (*board.core.compile_flags, *COMPILE_FLAGS)
     definitions = [f'ECGD_BOARD="{board.name}"']
     compiler = tools.compiler_identity(f"{PREFIX}gcc")
@@ -49,7 +64,7 @@ def render(request: Request) -> Project:
         "model": request.model.sha256,
     }
     build_id = sha256_json(identity)[:16]
-    command = [board.twin.emulator, "-cpu", board.twin.cpu, "-L", SYSROOT]
+    command = [board.twin.emulator, "-cpu", board.twin.cpu, "-L", root]
     values: dict[str, Any] = {
         "title": f"{request.model.name} on {board.title}, engine {request.engine}",
         "sources": [name for name in sorted(files) if name.endswith(".c") and name not in NOT_COMPILED],
@@ -72,7 +87,7 @@ def render(request: Request) -> Project:
         "compiler": compiler,
         "flags": identity["flags"],
         "emulator": command,
-        "engine": {"target": "portable", "ram_bytes": int(engine.plan.ram_bytes)},
+        "engine": engine,
     }
     return Project(files, build_id, facts)
 

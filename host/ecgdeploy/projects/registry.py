@@ -89,6 +89,11 @@ KINDS: dict[tuple[str, str], ProjectKind] = {
         "ecgdeploy.projects.linux:build",
         ("cmake", "ninja", "aarch64-linux-gnu-gcc"),
     ),
+    ("linux", "litert"): ProjectKind(
+        "ecgdeploy.projects.linux_litert:render",
+        "ecgdeploy.projects.linux_litert:build",
+        ("cmake", "ninja", "aarch64-linux-gnu-gcc"),
+    ),
 }
 
 
