@@ -51,6 +51,91 @@ def golden(model: Path, inputs: list[np.ndarray], progress: Progress | None = No
                   "host build of the generated C (the tflite-micro wheel is not installed)")
 
 
+REFERENCE_KERNELS = "LiteRT reference kernels (BUILTIN_REF)"
+DELEGATE = "LiteRT XNNPACK"
+
+
+def litert_stored(model: Path, inputs: list[np.ndarray], source: str) -> Golden:
+    """Stored outputs of LiteRT on this computer: its reference kernels, or its default (XNNPACK).
+
+    Parameters
+    ----------
+    model : a .tflite file.
+    inputs : one array [n, *tensor shape without batch] per model input, stored values.
+    source : `REFERENCE_KERNELS` or `DELEGATE`.
+    """
+    from importlib.metadata import version
+
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    resolver = OpResolverType.BUILTIN_REF if source == REFERENCE_KERNELS else OpResolverType.AUTO
+    interpreter = Interpreter(model_path=str(model), num_threads=1, experimental_op_resolver_type=resolver)
+    interpreter.allocate_tensors()
+    ins, outs = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def run(values: list[np.ndarray]) -> list[np.ndarray]:
+        for detail, tensor in zip(ins, values, strict=True):
+            interpreter.set_tensor(detail["index"], tensor.reshape(detail["shape"]))
+        interpreter.invoke()
+        return [interpreter.get_tensor(detail["index"]) for detail in outs]
+
+    return Golden(_run_all(run, inputs, None), f"{source} {version('ai-edge-litert')} on this computer")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far a device's stored outputs are from another runtime's.
+
+    Attributes
+    ----------
+    source : what computed the other outputs.
+    windows, identical : windows compared, and those with every value the same.
+    values, differing : values compared, and those that differ.
+    largest : largest difference, in stored units (1 is one quantization step of an int8 model).
+    same_class : share of windows with the same largest output, over all outputs taken together.
+    """
+
+    source: str
+    windows: int
+    identical: int
+    values: int
+    differing: int
+    largest: float
+    same_class: float
+
+
+LITERT_STEPS = 1.0
+"""LiteRT on two kinds of processor: at most one quantization step apart (measured: 1 on every model tried)."""
+LITERT_FLOAT = 1e-5
+
+
+def repeats_litert(outputs: list[np.ndarray], other: Golden) -> bool:
+    """Whether stored outputs are LiteRT's up to what its kernels for two kinds of processor differ by."""
+    return all(
+        np.allclose(ours.reshape(len(ours), -1), theirs.reshape(len(theirs), -1), rtol=LITERT_FLOAT, atol=LITERT_FLOAT)
+        if np.issubdtype(ours.dtype, np.floating)
+        else np.abs(ours.astype(np.int64).reshape(len(ours), -1) - theirs.reshape(len(theirs), -1)).max(initial=0)
+        <= LITERT_STEPS
+        for ours, theirs in zip(outputs, other.outputs, strict=True)
+    )
+
+
+def agreement(outputs: list[np.ndarray], other: Golden) -> Agreement:
+    """Compare stored outputs, one array [n, ...] per model output."""
+    ours = np.concatenate([o.reshape(len(o), -1).astype(np.float64) for o in outputs], axis=1)
+    theirs = np.concatenate([o.reshape(len(o), -1).astype(np.float64) for o in other.outputs], axis=1)
+    differing = ours != theirs
+    return Agreement(
+        source=other.source,
+        windows=len(ours),
+        identical=int((~differing).all(axis=1).sum()),
+        values=ours.size,
+        differing=int(differing.sum()),
+        largest=float(np.abs(ours - theirs).max(initial=0.0)),
+        same_class=float(np.mean(ours.argmax(axis=1) == theirs.argmax(axis=1))) if len(ours) else float("nan"),
+    )
+
+
 def _run_all(run: Callable, inputs: list[np.ndarray], progress: Progress | None) -> list[np.ndarray]:
     """Call `run` window by window and stack its outputs."""
     rows: list[list[np.ndarray]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,16 @@ import numpy as np
 
 from ecgdeploy.errors import DataError, DeviceError
 from ecgdeploy.measure.model import ModelFile
-from ecgdeploy.measure.references import Golden, LiteRt, golden
+from ecgdeploy.measure.references import (
+    DELEGATE,
+    REFERENCE_KERNELS,
+    Golden,
+    LiteRt,
+    agreement,
+    golden,
+    litert_stored,
+    repeats_litert,
+)
 from ecgdeploy.measure.result import BitExact, Latency, LinkUse, MeasureResult, Memory
 from ecgdeploy.measure.score import score_column
 from ecgdeploy.measure.validity import TIME, spoilt
@@ -81,8 +90,17 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
         _stream(request, stored, journal, report)
         answers, link = _Answers.read(journal, len(stored), model), _total(journal.notes)
         lines = [canonical_json({"index": index, **journal[index]}) for index in range(len(stored))]
-    reference = golden(request.model, _split_inputs(model, stored), lambda d, t: report("golden reference", d, t))
+    tensors = _split_inputs(model, stored)
+    if request.build.manifest["engine"] == "litert":
+        # the same runtime on this computer is what the board's must repeat; TFLM's kernels round otherwise
+        reference = litert_stored(request.model, tensors, DELEGATE)
+        others = [reference, litert_stored(request.model, tensors, REFERENCE_KERNELS)]
+    else:
+        reference, others = golden(request.model, tensors, lambda d, t: report("golden reference", d, t)), []
     result = _result(request, model, test, answers, reference, link, report)
+    if others:
+        compared = [asdict(agreement(answers.outputs, other)) for other in others]
+        result = replace(result, extra={**result.extra, "agreement": compared})
     _write(request.folder, result, lines)
     return result
 
@@ -237,7 +255,11 @@ def _result(request: Request, model: ModelFile, test: TestView, answers: _Answer
     scored = {name: score_column(scores, test.targets, classes, records) for name, scores in columns.items()}
     exact, difference = _compare(answers.outputs, reference)
     emulated = request.build.manifest["emulated"]
-    validity = validity_codes(answers.flags, answers.ticks, emulated=emulated, difference=difference)
+    if difference and request.build.manifest["engine"] == "litert" and repeats_litert(answers.outputs, reference):
+        difference = None  # XNNPACK's kernels for another processor: a rounding apart, which `agreement` reports
+    # a time taken on this computer is no claim, so that it cannot be spoilt
+    ticks = answers.ticks[:0] if emulated and answers.unit == "nanoseconds" else answers.ticks
+    validity = validity_codes(answers.flags, ticks, emulated=emulated, difference=difference)
     verdicts = columns["device"].argmax(axis=1) if test.targets.ndim == 1 else None
     return MeasureResult(
         provenance=_provenance(request, model, test) | {"golden": reference.source},

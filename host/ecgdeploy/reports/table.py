@@ -136,6 +136,12 @@ def _verdict(result: dict[str, Any]) -> Text:
     text.append(f"bit-identical outputs: {exact['identical']:,} of {exact['compared']:,}",
                 style="bold green" if same else "bold red")
     text.append(f"  (reference: {result['provenance']['golden']})\n")
+    for other in result["extra"].get("agreement", []):
+        text.append(
+            f"{other['source']}: {other['identical']:,} of {other['windows']:,} windows identical, "
+            f"{other['differing']:,} of {other['values']:,} values differ, by {other['largest']:g} at most; "
+            f"same class in {percent(other['same_class'])} %\n"
+        )
     if latency["unit"] == "instructions":
         text.append(NOT_A_TIME + "\n", style="dim")
     for code in invalid(result["validity"]):
