@@ -79,12 +79,15 @@ class Plan:
 
 def make_plan(network: ir.Network) -> Plan:
     """The cheaper of the streaming and the layer-by-layer plan, by arena size."""
-    stream = _improved(network, _planned(network, "stream", *_stream_quanta(network)))
+    streams = [_planned(network, "stream", *_stream_quanta(network, narrow)) for narrow in NARROW]
+    stream = _improved(network, min(streams, key=lambda plan: _score(network, plan)))
     layers = _planned(network, "layers", *_layer_quanta(network))
     chosen = min(stream, layers, key=lambda p: p.arena_bytes)
     return replace(chosen, alternatives={"stream": stream.arena_bytes, "layers": layers.arena_bytes})
 
 
+# layers of at most so many channels may run in double blocks: their windows cost little, their calls weigh
+NARROW = (0, 8, 16, 32, 64)
 # what a percent of memory may cost in percent of instructions
 WORTH = 0.3
 
@@ -103,6 +106,9 @@ def estimate(network: ir.Network, plan: Plan) -> float:
             outputs, taps, inputs = stage.work.weights.shape
             block = -(-min(plan.quanta[stage.index], network.values[stage.writes].time) // CONV_BLOCK) * CONV_BLOCK
             total += fires * block * outputs * (0.8 * taps * inputs + 17.0)
+        elif isinstance(stage.work, ir.Depthwise):
+            taps, channels = stage.work.weights.shape
+            total += fires * channels / 2 * (50.0 + 6.0 * taps * (plan.quanta[stage.index] + 1) // 2 * 2)
         elif stage.writes >= 0:
             total += 10.0 * network.values[stage.writes].elements
     return total
@@ -136,7 +142,7 @@ def _improved(network: ir.Network, plan: Plan) -> Plan:
     return best
 
 
-def _stream_quanta(network: ir.Network) -> tuple[dict[int, int], int]:
+def _stream_quanta(network: ir.Network, narrow: int = 0) -> tuple[dict[int, int], int]:
     quanta: dict[int, int] = {}
     producer = {s.writes: s for s in network.stages if s.writes >= 0}
     input_quantum = 1
@@ -145,7 +151,8 @@ def _stream_quanta(network: ir.Network) -> tuple[dict[int, int], int]:
         if isinstance(stage.work, ir.FloatConv):
             quanta[stage.index] = min(FLOAT_BLOCK, time)
         elif isinstance(stage.work, (ir.Conv, ir.Depthwise)):
-            quanta[stage.index] = min(CONV_BLOCK, time)
+            channels = max(network.values[stage.writes].channels, network.values[stage.reads[0].value].channels)
+            quanta[stage.index] = min(CONV_BLOCK * (2 if channels <= narrow else 1), time)
         elif isinstance(stage.work, (ir.Pad, ir.Move, ir.MatMul)) or (
             isinstance(stage.work, ir.Concat) and stage.work.axis == "time"
         ):
