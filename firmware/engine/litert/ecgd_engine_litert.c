@@ -6,10 +6,12 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ecgd_engine.h"
@@ -22,8 +24,8 @@
 #define RANK_MASK 0x7f
 #define MAX_RANK 8u
 #define ACCELERATOR_CPU 1
-#define LOCK_READ 0
-#define LOCK_WRITE 1
+#define BUFFER_READ 0
+#define BUFFER_WRITE 1
 #define CRC_POLYNOMIAL 0xedb88320u
 
 typedef void *handle_t;
@@ -121,22 +123,21 @@ static uint32_t crc32_of(const uint8_t *data, size_t bytes)
     return ~crc;
 }
 
-static uint8_t *read_model(void)
+/* The model file mapped into memory; NULL when it is not, byte for byte, the expected one. */
+static const uint8_t *map_model(void)
 {
     char path[PATH_BYTES];
-    if (!beside_program(path, "model.tflite")) {
+    struct stat about;
+    const int file = beside_program(path, "model.tflite") ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (file < 0) {
         return NULL;
     }
-    FILE *const file = fopen(path, "rb");
-    if (file == NULL) {
-        return NULL;
+    void *data = MAP_FAILED;
+    if (fstat(file, &about) == 0 && about.st_size == (off_t)ECGD_LITERT_MODEL_BYTES) {
+        data = mmap(NULL, ECGD_LITERT_MODEL_BYTES, PROT_READ, MAP_PRIVATE, file, 0);
     }
-    /* one byte more than expected, so that a longer file is seen */
-    uint8_t *const data = aligned_alloc(64, (ECGD_LITERT_MODEL_BYTES + 64u) / 64u * 64u);
-    const size_t got = data == NULL ? 0 : fread(data, 1, ECGD_LITERT_MODEL_BYTES + 1u, file);
-    (void)fclose(file);
-    if (got != ECGD_LITERT_MODEL_BYTES || crc32_of(data, got) != ECGD_LITERT_MODEL_CRC32) {
-        free(data);
+    (void)close(file);
+    if (data == MAP_FAILED || crc32_of(data, ECGD_LITERT_MODEL_BYTES) != ECGD_LITERT_MODEL_CRC32) {
         return NULL;
     }
     return data;
@@ -214,7 +215,7 @@ ecgd_engine_status_t ecgd_engine_init(void)
     if (load_library() != ECGD_ENGINE_OK) {
         return ECGD_ENGINE_INIT_FAILED;
     }
-    const uint8_t *const data = read_model();
+    const uint8_t *const data = map_model();
     if (data == NULL) {
         return fail("model.tflite is not the file this program was built for");
     }
@@ -283,7 +284,7 @@ ecgd_engine_status_t ecgd_engine_finish(void)
     }
     for (unsigned k = 0; k < ECGD_LITERT_INPUTS; ++k) {
         const unsigned at = input_place[k];
-        if (LiteRtLockTensorBuffer(inputs[k], &memory, LOCK_WRITE) != 0) {
+        if (LiteRtLockTensorBuffer(inputs[k], &memory, BUFFER_WRITE) != 0) {
             return ECGD_ENGINE_INVOKE_FAILED;
         }
         (void)memcpy(memory, input_bytes + offset_of(ecgd_litert_inputs, at, 1u), ecgd_litert_inputs[at].bytes);
@@ -294,7 +295,7 @@ ecgd_engine_status_t ecgd_engine_finish(void)
     }
     for (unsigned k = 0; k < ECGD_LITERT_OUTPUTS; ++k) {
         const unsigned at = output_place[k];
-        if (LiteRtLockTensorBuffer(outputs[k], &memory, LOCK_READ) != 0) {
+        if (LiteRtLockTensorBuffer(outputs[k], &memory, BUFFER_READ) != 0) {
             return ECGD_ENGINE_INVOKE_FAILED;
         }
         (void)memcpy((uint8_t *)output_bytes + offset_of(ecgd_litert_outputs, at, 8u), memory,
