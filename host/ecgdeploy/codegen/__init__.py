@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ecgdeploy.codegen.emit import Emitter
+from ecgdeploy.codegen.fuse import fuse_pooling
 from ecgdeploy.codegen.ir import Network
 from ecgdeploy.codegen.lower import lower
 from ecgdeploy.codegen.plan import Plan, make_plan
@@ -49,7 +50,7 @@ def generate(graph: Graph, target: str = "portable") -> GeneratedEngine:
     """
     if target not in TARGETS:
         raise unknown("target", target, TARGETS)
-    network = lower(graph)
+    network = fuse_pooling(lower(graph))
     plan = make_plan(network)
     source = Emitter(graph, network, plan, target).emit()
     kernels = sorted(f"kernels/{path.name}" for path in (assets() / "firmware" / "kernels").glob("*.c"))

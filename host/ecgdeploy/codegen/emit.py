@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -287,7 +288,7 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
     def convolution(self, stage: ir.Stage, work: ir.Conv | ir.Depthwise) -> list[str]:
         x = self.network.values[stage.reads[0].value]
         y = self.network.values[stage.writes]
-        pack = pack_conv if isinstance(work, ir.Conv) else pack_depthwise
+        pack = partial(pack_conv, pool=work.pool) if isinstance(work, ir.Conv) else pack_depthwise
         packed: PackedConv = pack(
             work.weights, work.bias, work.requant.multipliers, work.requant.shifts, work.requant.low, work.requant.high,
             y.zero_point, x.low, x.high, work.stride, work.dilation, self.target, y.time,

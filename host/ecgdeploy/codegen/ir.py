@@ -70,7 +70,10 @@ class Requant:
 
 @dataclass(frozen=True, eq=False)
 class Conv:
-    """Convolution (dense layers too, with one tap): weights int8 [out, taps, in], bias int32 [out]."""
+    """Convolution (dense layers too, with one tap): weights int8 [out, taps, in], bias int32 [out].
+
+    `pool` is 2 where the larger of each two neighbouring positions is the result (`ecgdeploy.codegen.fuse`).
+    """
 
     weights: np.ndarray
     bias: np.ndarray
@@ -78,6 +81,7 @@ class Conv:
     stride: int
     dilation: int
     requant: Requant
+    pool: int = 1
 
 
 @dataclass(frozen=True, eq=False)
