@@ -28,7 +28,8 @@ def fuse_pooling(network: ir.Network) -> ir.Network:
     gone_stages = {pool.index for pool in pool_of.values()}
     values = [v for v in network.values if v.index not in gone_values]
     place = {v.index: i for i, v in enumerate(values)}
-    stages, macs = [], {}
+    stages: list[ir.Stage] = []
+    macs: dict[int, int] = {}
     for stage in network.stages:
         if stage.index in gone_stages:
             continue
