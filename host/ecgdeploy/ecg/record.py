@@ -9,6 +9,8 @@ import numpy as np
 
 from ecgdeploy.errors import DataError, unknown
 
+# no electrode on a chest gives a volt: larger values come from damaged files
+MAX_MILLIVOLTS = 1000.0
 STANDARD_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 _BY_UPPER = {name.upper(): name for name in (*STANDARD_LEADS, "MLII", "MLI", "MLIII", "ECG")}
 
@@ -131,6 +133,8 @@ class Record:
             )
         if self.signal.dtype != np.float32:
             raise DataError(f"record {self.name}: signal is {self.signal.dtype}", "signals are float32, in mV")
+        if (np.abs(self.signal) > MAX_MILLIVOLTS).any():
+            raise DataError(f"record {self.name}: samples beyond {MAX_MILLIVOLTS:g} mV", "copy its files again")
         if len(set(self.leads)) != len(self.leads):
             raise DataError(f"record {self.name}: a lead name is there twice: {self.leads}", "check its header")
         if not (np.isfinite(self.rate) and self.rate > 0):

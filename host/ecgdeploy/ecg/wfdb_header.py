@@ -21,10 +21,12 @@ _SIGNAL = re.compile(
     r"(?P<file>[\w~.-]+)\s+(?P<format>\d+)(?:x(?P<per_frame>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?"
     r"(?:\s+(?P<gain>-?[\d.]+(?:[eE][-+]?\d+)?)(?:\((?P<baseline>-?\d+)\))?(?:/(?P<units>\S+))?"
     r"(?:\s+(?P<resolution>\d+)(?:\s+(?P<zero>-?\d+)(?:\s+(?P<initial>-?\d+)(?:\s+(?P<checksum>-?\d+)"
-    r"(?:\s+(?P<block>\d+)(?:\s+(?P<name>\S.*?))?)?)?)?)?)?)?\s*"
+    r"(?:\s+(?P<block>\d+)(?:\s+(?P<name>\S.*))?)?)?)?)?)?)?"
 )
 _MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "v": 1e3}
 MAX_SIGNALS = 64
+MAX_BYTES = 1 << 20
+MAX_LINE = 1024  # header(5) allows 255 characters
 _HINT = "copy the header again from its source"
 
 
@@ -83,11 +85,15 @@ def read_header(path: Path) -> Header:
         text = path.read_bytes().decode("latin-1")
     except OSError as error:
         raise DataError(f"{path.name}: cannot be read: {error.strerror}", "check the file's permissions") from None
+    if len(text) > MAX_BYTES:
+        raise DataError(f"{path.name}: not a WFDB header ({len(text)} bytes)", _HINT)
     if "\0" in text:
         raise DataError(f"{path.name}: not a WFDB header (it holds zero bytes)", _HINT)
     lines = [line.strip() for line in re.split(r"\r\n|\n|\r", text)]
     body = [line for line in lines if line and not line.startswith("#")]
     comments = tuple(line[1:].strip() for line in lines if line.startswith("#"))
+    if max(map(len, body), default=0) > MAX_LINE:
+        raise DataError(f"{path.name}: a line of more than {MAX_LINE} characters", _HINT)
     if not body:
         raise DataError(f"{path.name}: no record line", _HINT)
     match = _RECORD.fullmatch(body[0])

@@ -79,7 +79,7 @@ def clear(error: DataError) -> None:
     """One line that names a file, and one that says what to do."""
     assert "\n" not in str(error)
     assert error.hint
-    assert re.search(r"\w+\.(hea|dat|mat|atr|h5|csv)", error.message), error.message
+    assert re.search(r"\w+\.(hea|dat|mat|atr|h5|csv)|record \w+", error.message), error.message
 
 
 def check_signals(path: Path, samples: np.ndarray) -> None:

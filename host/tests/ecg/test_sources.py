@@ -18,6 +18,7 @@ from ecgdeploy.ecg.sources.cinc2017 import Cinc2017
 from ecgdeploy.ecg.sources.cinc2020 import Cinc2020
 from ecgdeploy.ecg.sources.cpsc2018 import Cpsc2018
 from ecgdeploy.ecg.sources.icentia11k import Icentia11k
+from ecgdeploy.ecg.sources.matlab import read_struct
 from ecgdeploy.ecg.sources.mitbih import MitBih
 from ecgdeploy.ecg.sources.ptbxl import PtbXl
 from ecgdeploy.ecg.sources.sph import Sph
@@ -200,6 +201,20 @@ def test_cpsc2018_is_read_from_its_matlab_structs(small_cpsc):
     assert np.array_equal(record.signal, (TWELVE / 1000).astype(np.float32))
 
 
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int16, np.uint8, np.int32])
+@pytest.mark.parametrize("compressed", [True, False])
+def test_matlab_structs_are_read_as_they_were_written(tmp_path, kind, compressed):
+    matrix = np.arange(60).reshape(12, 5).astype(kind)
+    content = {"first": 1.5, "ECG": {"data": matrix, "sex": "Female", "age": 44, "note": "é", "empty": []}, "last": "x"}
+    savemat(tmp_path / "r.mat", content, do_compression=compressed)
+    fields = read_struct(tmp_path / "r.mat", "ECG")
+    assert np.array_equal(fields["data"], matrix)
+    assert fields["data"].dtype == kind
+    assert (fields["sex"], fields["note"], int(fields["age"].flat[0])) == ("Female", "é", 44)
+    with pytest.raises(DataError, match="no struct first"):
+        read_struct(tmp_path / "r.mat", "first")
+
+
 @pytest.mark.parametrize("damage", ["cut", "other", "leads", "text"])
 def test_a_damaged_cpsc_file_is_refused(small_cpsc, damage):
     path = small_cpsc / "TrainingSet1" / "A0001.mat"
@@ -380,6 +395,7 @@ def test_faults_name_each_lead_and_what_is_wrong_with_it():
         ({"signal": np.zeros((4, 3), np.float32)}, "for 2 leads"),
         ({"signal": np.zeros((4, 2))}, "signal is float64"),
         ({"leads": ("I", "I")}, "a lead name is there twice"),
+        ({"signal": np.full((4, 2), np.inf, np.float32)}, "samples beyond 1000 mV"),
         ({"rate": 0.0}, "sampling rate 0"),
         ({"rate": float("nan")}, "sampling rate nan"),
     ],

@@ -217,3 +217,28 @@ def test_a_damaged_copy_of_a_real_record_is_refused(real_data, tmp_path):
     (tmp_path / "100.hea").write_text(text.replace("-22131", "-22132"))
     with pytest.raises(DataError, match=r"100\.hea: wrong checksum of lead MLII in 100\.dat"):
         read_signals(tmp_path / "100.hea")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [f"r1.dat 16 1000/mV 16 0 5 5 0 a{' ' * 200_000}b", f"r1.dat{' ' * 200_000}x", f"r1.dat 16 {'1' * 200_000}"],
+    ids=["spaces in a name", "spaces before a format", "digits"],
+)
+def test_a_very_long_line_is_refused_at_once(tmp_path, line):
+    (tmp_path / "r1.hea").write_text(f"r1 1 360 400\n{line}\n")
+    with pytest.raises(DataError, match="a line of more than 1024 characters"):
+        read_header(tmp_path / "r1.hea")
+
+
+def test_a_file_that_cannot_be_opened_is_one_line(tmp_path, digital, monkeypatch):
+    path = write_record(tmp_path, "r1", digital, LEADS)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(np, "fromfile", refuse)
+    with pytest.raises(DataError, match=r"r1\.hea: its signals cannot be read: Permission denied"):
+        read_signals(path)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(DataError, match=r"r1\.hea: cannot be read: Permission denied"):
+        read_signals(path)

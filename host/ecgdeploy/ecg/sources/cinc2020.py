@@ -111,6 +111,8 @@ class Cinc2020:
         found: dict[str, tuple[str, Path]] = {}
         for subset in self.subsets:
             for path in sorted((root / subset).rglob("*.hea")):
+                if path.name.startswith("."):  # left by other systems' archives
+                    continue
                 if path.stem in found:
                     raise DataError(f"record {path.stem} is in {found[path.stem][0]} and in {subset}", "keep one")
                 found[path.stem] = (subset, path)

@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ecgdeploy.ecg.record import STANDARD_LEADS, Record
+from ecgdeploy.ecg.sources.matlab import read_struct
 from ecgdeploy.ecg.sources.tables import read_table
 from ecgdeploy.errors import DataError, unknown
 from ecgdeploy.provenance import sha256_file
@@ -93,45 +93,30 @@ class Cpsc2018:
         if name not in self.paths or name not in self.labels:
             raise unknown("CPSC 2018 record", name, self.names())
         path = self.paths[name]
-        struct = _load(path)
-        data = struct.get("data")
-        if data is None or data.ndim != 2 or data.shape[0] != len(STANDARD_LEADS) or data.dtype.kind not in "fiu":
+        fields = read_struct(path, "ECG")
+        data = fields.get("data")
+        if not isinstance(data, np.ndarray) or data.ndim != 2 or data.shape[0] != len(STANDARD_LEADS):
             raise DataError(f"{path.name}: ECG.data is not a number matrix of 12 leads", _HINT)
         if not 0 < data.shape[1] <= MAX_SAMPLES:
             raise DataError(f"{path.name}: {data.shape[1]} samples", _HINT)
+        with np.errstate(over="ignore"):  # what does not fit is infinite, and refused by the record
+            signal = np.ascontiguousarray(data.T, np.float32)
         return Record(
             name=name,
-            signal=np.ascontiguousarray(data.T, np.float32),
+            signal=signal,
             leads=STANDARD_LEADS,
             rate=RATE,
             patient=f"cpsc2018-{name}",
             source=NAME,
             licence=LICENCE,
             statements=self.labels[name],
-            age=_number(struct.get("age")),
-            sex={"male": "male", "female": "female"}.get(_text(struct.get("sex")).lower()),
+            age=_number(fields.get("age")),
+            sex={"male": "male", "female": "female"}.get(str(fields.get("sex", "")).lower()),
         )
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
-    """Fields of the struct ``ECG`` of a MAT-file."""
-    from scipy.io import loadmat
-
-    try:
-        content: dict[str, Any] = loadmat(path, variable_names=["ECG"])
-        ecg = content["ECG"]
-        return {field: np.asarray(ecg[field].flat[0]) for field in ecg.dtype.names}
-    except Exception as error:  # scipy raises what the damaged bytes happen to provoke
-        text = " ".join(str(error).split())[:80] or type(error).__name__
-        raise DataError(f"{path.name}: no MAT-file with a struct ECG: {text}", _HINT) from error
-
-
-def _number(value: np.ndarray | None) -> float | None:
-    if value is None or value.size != 1 or value.dtype.kind not in "fiu":
+def _number(value: np.ndarray | str | None) -> float | None:
+    if not isinstance(value, np.ndarray) or value.size != 1:
         return None
     number = float(value.flat[0])
     return number if 0 <= number < 130 else None
-
-
-def _text(value: np.ndarray | None) -> str:
-    return str(value.flat[0]) if value is not None and value.size == 1 else ""
