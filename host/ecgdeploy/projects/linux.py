@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ecgdeploy.projects.bundle import write_bundle
 from ecgdeploy.projects.mps2 import part_of
 from ecgdeploy.projects.registry import Image
 from ecgdeploy.projects.sources import firmware_files, render_template
@@ -92,14 +93,25 @@ def render_with(request: Request, files: dict[str, bytes], engine: dict[str, Any
     return Project(files, build_id, facts)
 
 
-def build(request: Request, project: Project, folder: Path) -> Image:  # noqa: ARG001
-    """Compile and link.
+def build(request: Request, project: Project, folder: Path) -> Image:
+    """Compile and link, and complete the bundle.
 
     Raises
     ------
     BuildError
         A tool is missing or the compile failed.
     """
+    from ecgdeploy.codegen.host import HostEngine
+
+    image = compile_program(folder)
+    assert image.elf is not None
+    golden = HostEngine(request.model.graph)
+    program = write_bundle(request, project, folder, image.elf, golden.run, steps=0.0, tolerance=0.0)
+    return Image(program, image.sizes)
+
+
+def compile_program(folder: Path) -> Image:
+    """The program alone."""
     out = cmake.build(folder)
     link_map = linkmap.parse_map((out / "firmware.map").read_text(errors="replace"))
     return Image(out / "firmware", linkmap.measure_process(link_map, part_of))

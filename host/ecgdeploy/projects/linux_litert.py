@@ -7,8 +7,6 @@ built for.
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 import zlib
 from pathlib import Path
 
@@ -16,15 +14,14 @@ import numpy as np
 
 from ecgdeploy.errors import ModelError, UsageError
 from ecgdeploy.graph.types import ITEM_BYTES, Tensor
-from ecgdeploy.projects.linux import FOLDERS, SYSROOT, render_with
-from ecgdeploy.projects.linux import build as build_program
+from ecgdeploy.projects.bundle import BUNDLE, write_bundle
+from ecgdeploy.projects.linux import FOLDERS, SYSROOT, compile_program, render_with
 from ecgdeploy.projects.registry import Image
 from ecgdeploy.projects.sources import firmware_files
 from ecgdeploy.projects.types import Project, Request
-from ecgdeploy.provenance import canonical_json
+from ecgdeploy.reference import LiteRtReference
 from ecgdeploy.toolchains.litert_wheel import LEAST_GLIBC, LIBRARY_SHA256, VERSION, litert_library
 
-BUNDLE = "bundle"
 ROOT = "emulated_root"
 DTYPES = {"int8": "ECGD_INT8", "int16": "ECGD_INT16", "float32": "ECGD_FLOAT32", "uint8": "ECGD_UINT8",
           "int32": "ECGD_INT32"}  # fmt: skip
@@ -75,29 +72,15 @@ def render(request: Request) -> Project:
 
 def build(request: Request, project: Project, folder: Path) -> Image:
     """Compile the program, then put it into the bundle with a manifest and the sums of all files."""
-    image = build_program(request, project, folder)
+    image = compile_program(folder)
     root = folder / ROOT
     library = root / "lib"
     library.unlink(missing_ok=True)
     library.symlink_to(Path(SYSROOT) / "lib")
-    bundle = folder / BUNDLE
-    program = bundle / "firmware"
     assert image.elf is not None
-    shutil.copy2(image.elf, program)
-    manifest = {
-        "schema": 1,
-        "board": request.board.name,
-        "architecture": request.board.core.arch,
-        "isa": request.board.linux.isa if request.board.linux else None,
-        "engine": request.engine,
-        "build_id": project.build_id,
-        "model_sha256": request.model.sha256,
-        **project.facts["engine"],
-    }
-    (bundle / "manifest.json").write_text(canonical_json(manifest) + "\n")
-    names = sorted(path.name for path in bundle.iterdir() if path.name != "SHA256SUMS")
-    sums = [f"{hashlib.sha256((bundle / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
-    (bundle / "SHA256SUMS").write_text("".join(sums))
+    reference = LiteRtReference(request.model.data)
+    # XNNPACK's kernels for two kinds of processor differ by at most one step
+    program = write_bundle(request, project, folder, image.elf, reference.run, steps=1.0, tolerance=1e-5)
     return Image(program, image.sizes)
 
 
