@@ -28,7 +28,7 @@ CORE_FOLDERS = ("include", "link", "app", "port/arduino")
 CORE, ENGINE = "lib/ecgd_core", "lib/ecgd_engine"
 # in PlatformIO's registry; a TFLM of January 2023, without all of today's int8 registrations
 REGISTRY_TFLM = "spaziochirale/Chirale_TensorFLowLite@^2.0.0"
-CXX = ("-std=gnu++17", "-fno-threadsafe-statics")
+CXX = ("-std=gnu++17",)
 SPEED = ("-O2",)  # the core's -Os makes kernels 1.2-7 times slower
 
 
