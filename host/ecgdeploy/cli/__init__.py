@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "measure": ("measure", "measure", "Measure a model on a board over a whole test set."),
     "compare": ("compare", "compare", "Compare two measurements, or say why they cannot be compared."),
     "boards": ("boards", "boards", "List the boards, or show one board's facts."),
+    "ports": ("ports", "ports", "List the serial ports, with the boards recognised."),
     "preflight": ("preflight", "preflight", "Does a model fit a board: operators, precision, flash, RAM, arena."),
     "tflm": ("tflm", "tflm", "TensorFlow Lite Micro as a dependency: get its repository, check a library."),
     "fold": ("fold", "fold", "Fold Conv1D's EXPAND_DIMS and RESHAPE out of a model, with identical outputs."),
