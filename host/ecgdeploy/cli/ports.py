@@ -30,6 +30,7 @@ def ports(as_json: bool) -> None:
     for item in found:
         what = " or ".join(item.boards) + (" (boot loader)" if item.bootloader else "")
         held = f", in use by {', '.join(item.holders)}" if item.holders else ""
-        click.echo(f"{item.port.device}  {item.port.vid_pid or '-'}  {what or item.port.description or 'unknown'}{held}")
+        what = what or item.port.description or "unknown"
+        click.echo(f"{item.port.device}  {item.port.vid_pid or '-'}  {what}{held}")
     if not found:
         click.echo("no serial port; plug a board in with a data cable", err=True)
