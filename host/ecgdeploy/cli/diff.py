@@ -22,6 +22,7 @@ if TYPE_CHECKING:
               shell_complete=board_completion)  # fmt: skip
 @click.option("--engine", default="static", show_default=True, help="static or tflm.")
 @click.option("--host", "on_host", is_flag=True, help="Run the static engine on this computer instead of the twin.")
+@click.option("--port", help="The real board, flashed with this model; cut models run on its twin.")
 @click.option("--layers", is_flag=True, help="Bisect to the first operator that differs.")
 @click.option("--input", "inputs", type=click.Path(path_type=Path), help="Windows: .npy, or .npz with 'inputs'.")
 @click.option(
@@ -37,6 +38,7 @@ def diff(
     board: str,
     engine: str,
     on_host: bool,
+    port: str | None,
     layers: bool,
     inputs: Path | None,
     windows: int,
@@ -57,6 +59,8 @@ def diff(
             if on_host
             else work.twin_runner(load_board(board), engine, {"tflm_dir": tflm_dir}, Path(folder))
         )
+        if port:
+            device = work.board_runner(data, port, device)
         if layers:
             report = work.diff_layers(
                 data, given, device, work.golden_runner, progress=lambda line: click.echo(line, err=True)

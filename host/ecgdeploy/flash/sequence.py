@@ -58,7 +58,13 @@ class Flashed:
 def _manifest(folder: Path) -> dict[str, Any]:
     if not (folder / MANIFEST).is_file():
         raise BuildError(f"{folder} is no ecgdeploy project", "make one: ecgdeploy build --board BOARD --model MODEL")
-    return read_manifest(folder)
+    try:
+        manifest = read_manifest(folder)
+    except ValueError:
+        manifest = {}
+    if not isinstance(manifest, dict) or "board" not in manifest or "build_id" not in manifest:
+        raise BuildError(f"{folder / MANIFEST} is damaged", "build the project again: ecgdeploy build")
+    return manifest
 
 
 def project_board(folder: Path) -> str:
@@ -88,6 +94,8 @@ def load_image(board: Board, folder: Path, method: str | None = None) -> Image:
             f"{folder} was made for board '{made_for}', not '{board.name}'",
             "build it for this board, or name the right one",
         )
+    if manifest.get("emulated"):
+        raise BuildError(f"{folder} was made for the emulated {board.name}", "build it without --emulate")
     built = folder / ".pio" / "build" / board.name
     names = IMAGE_NAMES.get(uploader.method, ("firmware.hex", "firmware.elf"))
     for name in names:

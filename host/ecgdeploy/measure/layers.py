@@ -142,7 +142,8 @@ def diff_layers(
     )
     wrong = next((index for index in ends if not agrees(index)), None)
     if wrong is None:
-        return LayerReport(whole, None, "only the whole model differs, no cut model does", None, tuple(tried))
+        place = "only the whole model differs, no cut model does (a real board: its twin agrees with the reference)"
+        return LayerReport(whole, None, place, None, tuple(tried))
     right = -1
     while wrong - right > 1:
         middle = (wrong + right) // 2
@@ -182,6 +183,28 @@ def twin_runner(board: Board, engine: str, options: dict, folder: Path) -> Runne
         return run
 
     return prepare
+
+
+def board_runner(model: bytes, port: str, twin: Runner) -> Runner:
+    """Run `model` on the real board behind `port`, and the models that are cut from it on the twin.
+
+    Only the whole model is in the board's flash; a cut one would have to be flashed first.
+    """
+    from ecgdeploy.devices import open_device
+    from ecgdeploy.provenance import sha256_bytes
+
+    graph = read_tflite(model, supported=False)
+    outputs = [graph.tensors[index] for index in graph.outputs]
+
+    def run(window: Inputs) -> list[np.ndarray]:
+        with open_device(port=port, expect_model=sha256_bytes(model)) as device:
+            answer = device.infer(b"".join(np.ascontiguousarray(array).tobytes() for array in window))
+        return [
+            np.frombuffer(data, dtype=output.dtype).reshape(output.shape)
+            for data, output in zip(answer.outputs, outputs, strict=True)
+        ]
+
+    return lambda file: run if file == model else twin(file)
 
 
 def host_runner(file: bytes) -> Callable[[Inputs], list[np.ndarray]]:

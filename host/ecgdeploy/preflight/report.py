@@ -12,7 +12,7 @@ from ecgdeploy.graph.checks import check_supported
 from ecgdeploy.preflight.memory import Need, estimate_need
 from ecgdeploy.projects.fit import heaviest
 from ecgdeploy.projects.tflm import choose_arena
-from ecgdeploy.projects.tflm_library import find_library, tflm_folder
+from ecgdeploy.projects.tflm_library import find_library, packaged_library, tflm_folder
 from ecgdeploy.projects.tflm_operators import used_operators
 from ecgdeploy.projects.types import Model, Request
 from ecgdeploy.provenance import sha256_bytes
@@ -187,7 +187,8 @@ def _precision(graph: Graph, engine: str) -> Finding:
 
 def _arena(request: Request) -> tuple[int, str]:
     folder = tflm_folder(request.options.get("tflm_dir"))
-    library = find_library(folder, request.board.core) if folder else None
+    # a library that PlatformIO builds has no kernels to measure with yet
+    library = find_library(folder, request.board.core) if folder and packaged_library(folder) is None else None
     chosen = choose_arena(request, library)
     if chosen.how == "measured":
         return chosen.bytes, "measured with the target's own kernels"

@@ -232,6 +232,20 @@ def test_a_project_for_another_board_is_refused(image: Image) -> None:
         load_image(load_board("pico"), image.folder)
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"board": "nano33ble"}'])
+def test_a_damaged_manifest_is_refused(image: Image, text: str) -> None:
+    (image.folder / "manifest.json").write_text(text)
+    with pytest.raises(BuildError, match="is damaged"):
+        load_image(BOARD, image.folder)
+
+
+def test_a_project_for_the_emulated_twin_is_refused(image: Image) -> None:
+    manifest = {"board": BOARD.name, "build_id": BUILD_ID, "emulated": True}
+    (image.folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BuildError, match="made for the emulated nano33ble"):
+        load_image(BOARD, image.folder)
+
+
 def test_a_project_that_was_not_built_says_how_to_build_it(image: Image) -> None:
     image.file.unlink()
     with pytest.raises(BuildError, match=r"not built.*pio run -d"):

@@ -118,3 +118,9 @@ def test_an_operator_that_is_not_there_is_refused(models: dict[str, bytes]) -> N
 def test_what_is_no_model_is_refused() -> None:
     with pytest.raises(ModelError, match="TFL3"):
         fold_conv1d(b"not a model at all")
+
+
+@pytest.mark.parametrize("kept", [0, 7, 8, 100, 5_000])
+def test_a_truncated_model_is_refused(models: dict[str, bytes], kept: int) -> None:
+    with pytest.raises(ModelError):
+        fold_conv1d(models["beat-cnn"][:kept])
