@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from functools import cache
 from pathlib import Path
 
 from ecgdeploy.errors import DataError
 
+_LOG = logging.getLogger(__name__)
 VARIABLE = "ECGDEPLOY_DATA"
 # in the place of a path: look nowhere
 SYNTHETIC = Path("/dev/null/synthetic")
@@ -21,7 +24,14 @@ def cache_folder() -> Path:
 def data_roots() -> list[Path]:
     """Folders that may hold data sets, best first."""
     given = os.environ.get(VARIABLE)
+    if given and not Path(given).expanduser().is_dir():
+        _warn_once(given)
     return [*([Path(given).expanduser()] if given else []), cache_folder()]
+
+
+@cache
+def _warn_once(given: str) -> None:
+    _LOG.warning("%s is %s, where there is no folder", VARIABLE, given)
 
 
 def find(folder: str, marks: str | tuple[str, ...], data: Path | str | None = None) -> Path | None:

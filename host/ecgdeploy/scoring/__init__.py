@@ -21,6 +21,8 @@ _HOME = {
     "macro_auc": "multilabel",
     "multilabel_report": "multilabel",
     "roc_auc": "multilabel",
+    "Thresholds": "thresholds",
+    "choose_thresholds": "thresholds",
     "BetaScores": "challenges",
     "ChallengeWeights": "challenges",
     "Cinc2017Score": "challenges",
