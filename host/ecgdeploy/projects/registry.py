@@ -83,6 +83,7 @@ KINDS: dict[tuple[str, str], ProjectKind] = {
         "ecgdeploy.projects.tflm:render_emulated",
         "ecgdeploy.projects.mps2:build",
         ("cmake", "ninja", "arm-none-eabi-gcc"),
+        check="ecgdeploy.projects.tflm:check_emulated",
     ),
     ("linux", "static"): ProjectKind(
         "ecgdeploy.projects.linux:render",

@@ -16,6 +16,7 @@ from ecgdeploy.projects.tflm_arena import can_measure, measured_arena
 from ecgdeploy.projects.tflm_library import HELP, VARIABLE, TflmLibrary, find_library, header_closure, tflm_folder
 from ecgdeploy.projects.tflm_operators import operators_header, used_operators
 from ecgdeploy.projects.types import Model, Project, Request
+from ecgdeploy.toolchains import tools
 
 if TYPE_CHECKING:
     from ecgdeploy.projects.tflm_estimate import Arena
@@ -130,6 +131,11 @@ def library_files(library: TflmLibrary, operators: bytes) -> dict[str, bytes]:
     files = {f"tflm/include/{name}": data for name, data in header_closure(library, (wrapper, operators)).items()}
     files["tflm/lib/libtensorflow-microlite.a"] = library.archive.read_bytes()
     return files
+
+
+def check_emulated(request: Request) -> None:  # noqa: ARG001
+    """Refuse before anything is rendered when the C++ library is missing."""
+    tools.require_libstdcxx()
 
 
 def emulated_engine(request: Request) -> EnginePart:

@@ -122,3 +122,21 @@ def require_newlib() -> None:
         raise BuildError(
             "arm-none-eabi-gcc has no C library (newlib)", "sudo apt-get install -y libnewlib-arm-none-eabi"
         )
+
+
+def require_libstdcxx() -> None:
+    """Check that the Arm compiler has its C++ library, which Debian packs apart too; only engine ``tflm`` needs it.
+
+    Raises
+    ------
+    BuildError
+        ``libstdc++.a`` is absent.
+    """
+    require("arm-none-eabi-gcc")
+    done = subprocess.run(
+        ["arm-none-eabi-gcc", "-print-file-name=libstdc++.a"], capture_output=True, text=True, check=False
+    )
+    if "/" not in done.stdout:
+        raise BuildError(
+            "arm-none-eabi-g++ has no C++ library", "sudo apt-get install -y libstdc++-arm-none-eabi-newlib"
+        )
