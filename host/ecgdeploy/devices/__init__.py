@@ -25,7 +25,7 @@ the device is absent, dies for good, or runs another model than `expect_model`.
 """
 
 from ecgdeploy.devices.device import Device, open_device
-from ecgdeploy.link.client import Hello, Inference, LinkStatistics, TensorInfo
+from ecgdeploy.link.values import Hello, Inference, LinkStatistics, TensorInfo
 
 __all__ = [
     "Device",

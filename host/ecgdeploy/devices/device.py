@@ -9,8 +9,9 @@ from types import TracebackType
 from ecgdeploy.devices.process import MACHINE, ProcessTransport, qemu_transport
 from ecgdeploy.devices.serial_port import BAUD, SerialTransport
 from ecgdeploy.errors import UsageError
-from ecgdeploy.link.client import Client, Hello, Inference, LinkStatistics
+from ecgdeploy.link.client import Client
 from ecgdeploy.link.transport import Transport
+from ecgdeploy.link.values import Hello, Inference, LinkStatistics
 
 
 class Device:

@@ -163,3 +163,21 @@ def test_exactly_one_way_to_the_device_is_asked_for():
         open_device()
     with pytest.raises(UsageError, match="exactly one"):
         open_device(port="x", process=["y"])
+
+
+def test_another_firmware_after_a_restart_is_not_taken_for_the_first():
+    other = build_fake("host", BUILD_ID='"other"')
+    with firmware("--listen", "0") as (process, number):
+        with open_device(port=f"socket://127.0.0.1:{number}") as device:
+            results = device.infer_many(DATA)
+            next(results)
+            process.kill()
+            process.wait()
+            swapped = subprocess.Popen([str(other), "--listen", number], stderr=subprocess.PIPE)
+            try:
+                assert swapped.stderr.readline()
+                with pytest.raises(DeviceError, match="another firmware answers after the restart: build other"):
+                    list(results)
+            finally:
+                swapped.kill()
+                swapped.communicate()
