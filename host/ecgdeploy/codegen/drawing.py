@@ -86,7 +86,7 @@ def _holds(engine: GeneratedEngine, b: Buffer) -> str:
     return b.name
 
 
-_COLOURS = {"window": "#4c78a8", "shared": "#9ecae9", "sums": "#f58518", "output": "#54a24b"}
+_COLOURS = {"window": "#4c78a8", "shared": "#9ecae9", "sums": "#f58518", "output": "#54a24b", "state": "#e45756"}
 
 
 def as_html(engine: GeneratedEngine, title: str) -> str:
@@ -111,7 +111,7 @@ def as_html(engine: GeneratedEngine, title: str) -> str:
         f'<span style="background:{colour}">&nbsp;&nbsp;</span> {name}'
         for name, colour in (
             ("window of a value", _COLOURS["window"]), ("value that lives within one turn", _COLOURS["shared"]),
-            ("sums", _COLOURS["sums"]), ("output", _COLOURS["output"]),
+            ("sums", _COLOURS["sums"]), ("state", _COLOURS["state"]), ("output", _COLOURS["output"]),
         )
     )  # fmt: skip
     return (

@@ -60,6 +60,7 @@ class Emitter:
         self.position_type, self.never = ("int16_t", 0x3FFF) if longest < 8000 else ("int32_t", 0x3FFFFFFF)
         self.needs_edges: set[str] = set()
         self.headers: set[str] = set()  # besides ecgd_kernels.h
+        self.shared: set[str] = set()  # constants that several stages use
 
     # --- names ------------------------------------------------------------------------------------------------------
 
@@ -277,7 +278,7 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
                 f".smallest = {max(work.diff_min, -32768)}}};\n"
             )
             return [f"ecgd_softmax(&{name}, {self.window(stage, 0)}, (uint32_t)n, {y.channels}, {out});"]
-        if isinstance(work, (ir.Move, ir.SumRows, ir.MatMul, ir.Convert)):
+        if isinstance(work, (ir.Move, ir.SumRows, ir.MatMul, ir.Convert, ir.Lstm)):
             return general_calls(self, stage)
         if isinstance(work, ir.Concat):
             return self.concat(stage, work)
@@ -288,25 +289,32 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
     def convolution(self, stage: ir.Stage, work: ir.Conv | ir.Depthwise) -> list[str]:
         x = self.network.values[stage.reads[0].value]
         y = self.network.values[stage.writes]
+        kernel, layer = self.packed_layer(str(stage.index), stage, work, x.low, x.high, y.zero_point, y.time)
+        return [f"{kernel}(&{layer}, {self.window(stage, 0)}, (uint32_t)n, room_{stage.writes}(n));"]
+
+    def packed_layer(
+        self, name: str, stage: ir.Stage, work: ir.Conv | ir.Depthwise, low: int, high: int, zero: int, positions: int
+    ) -> tuple[str, str]:
+        """Constants of one convolution, for inputs within low..high; (kernel, name of its struct)."""
         pack = partial(pack_conv, pool=work.pool) if isinstance(work, ir.Conv) else pack_depthwise
         packed: PackedConv = pack(
             work.weights, work.bias, work.requant.multipliers, work.requant.shifts, work.requant.low, work.requant.high,
-            y.zero_point, x.low, x.high, work.stride, work.dilation, self.target, y.time,
+            zero, low, high, work.stride, work.dilation, self.target, positions,
         )  # fmt: skip
         if packed.definition and packed.definition not in self.definitions:
             self.definitions.append(packed.definition)
-        i = stage.index
         kind = "ecgd_conv_t" if isinstance(work, ir.Conv) else "ecgd_depthwise_t"
         scale = ",\n    ".join(f"{{{int(b)}, {int(m)}}}" for b, m in packed.scale)
         self.source.constants.append(
             f"/* {self.describe(stage)} */\n"
-            f"static const int8_t weights_{i}[{len(packed.weights)}] __attribute__((aligned(4))) = {{\n"
+            f"static const int8_t weights_{name}[{len(packed.weights)}] __attribute__((aligned(4))) = {{\n"
             f"    {c_array(packed.weights)}}};\n"
-            f"static const ecgd_scale_t scale_{i}[{len(packed.scale)}] = {{\n    {scale}}};\n"
-            f"static const int8_t right_{i}[{len(packed.right)}] = {{\n    {c_array(packed.right)}}};\n"
-            f"static const {kind} layer_{i} = {packed.initialiser(f'weights_{i}', f'scale_{i}', f'right_{i}')};\n"
+            f"static const ecgd_scale_t scale_{name}[{len(packed.scale)}] = {{\n    {scale}}};\n"
+            f"static const int8_t right_{name}[{len(packed.right)}] = {{\n    {c_array(packed.right)}}};\n"
+            f"static const {kind} layer_{name} = "
+            f"{packed.initialiser(f'weights_{name}', f'scale_{name}', f'right_{name}')};\n"
         )
-        return [f"{packed.kernel}(&layer_{i}, {self.window(stage, 0)}, (uint32_t)n, room_{stage.writes}(n));"]
+        return packed.kernel, f"layer_{name}"
 
     def pool(self, stage: ir.Stage, work: ir.Pool) -> list[str]:
         x, y = self.network.values[stage.reads[0].value], self.network.values[stage.writes]

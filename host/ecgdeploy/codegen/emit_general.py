@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.arithmetic import sigmoid_table16
 from ecgdeploy.codegen.emit_float import c_float
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 def general_calls(e: Emitter, stage: ir.Stage) -> list[str]:
     """The statements of such a stage that do its work."""
     work, i = stage.work, stage.index
-    e.headers.add("ecgd_general.h")
+    e.headers.add("ecgd_lstm.h" if isinstance(work, ir.Lstm) else "ecgd_general.h")
     x, y = e.network.values[stage.reads[0].value], e.network.values[stage.writes]
     window, out = e.window(stage, 0), f"room_{stage.writes}(n)"
     if isinstance(work, ir.Move):
@@ -34,6 +35,8 @@ def general_calls(e: Emitter, stage: ir.Stage) -> list[str]:
         if work.direction == "quantize":
             return [f"ecgd_quantize_f32({window}, {count}, {c_float(work.scale)}, {y.zero_point}, {out});"]
         return [f"ecgd_dequantize_f32({window}, {count}, {c_float(work.scale)}, {out});"]
+    if isinstance(work, ir.Lstm):
+        return _lstm(e, stage, work)
     assert isinstance(work, ir.MatMul), stage.kind
     e.source.constants.append(
         f"static const ecgd_matmul_t matmul_{i} = {{.rows = {work.rows}, .columns = {work.columns}, .depth = {work.depth}, "
@@ -46,5 +49,35 @@ def general_calls(e: Emitter, stage: ir.Stage) -> list[str]:
         f"int16_t *out = {out};",
         f"for (int b = 0; b < {work.batches}; b++) {{",
         f"    ecgd_matmul(&matmul_{i}, {window} + b * {a}, {second} + b * {b}, out + b * {c});",
+        "}",
+    ]
+
+
+def _lstm(e: Emitter, stage: ir.Stage, work: ir.Lstm) -> list[str]:
+    i = stage.index
+    x, y = e.network.values[stage.reads[0].value], e.network.values[stage.writes]
+    kernels, layers = [], []
+    for number, gate in enumerate(work.gates):
+        source = x if number < 4 else y
+        kernel, layer = e.packed_layer(f"{i}_{number}", stage, gate, source.low, source.high, 0, 1)
+        kernels.append(kernel)
+        layers.append(f"&{layer}")
+    if "sigmoid_table" not in e.shared:
+        e.shared.add("sigmoid_table")
+        table = ", ".join(str(int(v)) for v in sigmoid_table16())
+        e.source.constants.append(f"static const uint16_t sigmoid_table[256] = {{{table}}};\n")
+    e.source.constants.append(
+        f"static const ecgd_lstm_t lstm_{i} = {{.input_kernel = {{{', '.join(kernels[:4])}}}, .hidden_kernel = {{{', '.join(kernels[4:])}}}, "
+        f".input = {{{', '.join(layers[:4])}}}, .hidden = {{{', '.join(layers[4:])}}}, .sigmoid = sigmoid_table, "
+        f".multiplier = {{{', '.join(map(str, work.multipliers))}}}, .right = {{{', '.join(str(-s) for s in work.shifts)}}}, "
+        f".units = {work.units}, .cell_clip = {work.cell_clip}, .cell_power = {work.cell_power}, .low = {work.low}, .high = {work.high}}};\n"
+    )
+    return [
+        f"if (s.left_{i} == {y.time}) {{",
+        f"    memset(STATE_{i}, 0, {4 * work.units});",
+        "}",
+        f"int16_t *out = room_{stage.writes}(n);",
+        "for (int p = 0; p < n; p++) {",
+        f"    ecgd_lstm_step(&lstm_{i}, {e.window(stage, 0)} + p * {x.channels}, STATE_{i}, out + p * {y.channels});",
         "}",
     ]

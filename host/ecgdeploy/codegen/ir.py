@@ -235,6 +235,20 @@ class Convert:
     scale: float
 
 
+@dataclass(frozen=True, eq=False)
+class Lstm:
+    """An int8 LSTM, a step a position: gates forget, input, cell, output, each from the input and the hidden state."""
+
+    units: int
+    gates: tuple[Conv, ...]  # input of the four gates, then hidden state of the four gates
+    multipliers: tuple[int, ...]
+    shifts: tuple[int, ...]
+    cell_clip: int
+    cell_power: int
+    low: int
+    high: int
+
+
 @dataclass(frozen=True)
 class Pad:
     """Zero positions before and after."""

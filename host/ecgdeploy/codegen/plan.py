@@ -10,6 +10,7 @@ from ecgdeploy.codegen.schedule import Trace, outputs_of, simulate
 
 WORD = 4
 CONV_BLOCK = 3  # positions a DSP convolution reads at once, however few are asked for (ecgd_kernels.h)
+LSTM_STATES = 6  # rows of units that a step needs (ecgd_lstm.h)
 FLOAT_BLOCK = 4  # multiple of what the float kernels compute at once
 READ_SLACK = 4  # elements it may read past its last window
 
@@ -190,6 +191,9 @@ def _planned(
         if isinstance(stage.work, ir.Mean):
             channels = network.values[stage.writes].elements
             wanted.append(Buffer("sums", stage.index, f"sums of stage {stage.index}", 4 * channels, 0, first, last))
+        if isinstance(stage.work, ir.Lstm):
+            size = LSTM_STATES * 2 * stage.work.units
+            wanted.append(Buffer("state", stage.index, f"state of stage {stage.index}", size, 0, first, last))
         if isinstance(stage.work, ir.Output):
             value = network.values[stage.reads[0].value]
             size = _rounded(value.elements * (1 if value.dtype == "int8" else element_bytes(value)))
@@ -218,7 +222,7 @@ def _read_end(network: ir.Network, buffers: list[Buffer]) -> int:
     end = 0
     by_value = {b.owner: b for b in buffers if b.role == "window"}
     for stage in network.stages:
-        if isinstance(stage.work, (ir.Conv, ir.Depthwise)):
+        if isinstance(stage.work, (ir.Conv, ir.Depthwise, ir.Lstm)):
             buffer, value = by_value[stage.reads[0].value], network.values[stage.reads[0].value]
             beyond = (CONV_BLOCK - 1) * stage.reads[0].stride * value.channels + READ_SLACK
             end = max(end, buffer.offset + buffer.bytes + _rounded(beyond * element_bytes(value)))

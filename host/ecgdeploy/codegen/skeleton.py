@@ -71,6 +71,8 @@ def _memory(e: Emitter) -> str:
                 f"#define VALUE_{buffer.owner} (({c_type(value)} *){place}) /* {buffer.positions} of {value.time} positions x "
                 f"{value.channels} */"
             )
+        elif buffer.role == "state":
+            lines.append(f"#define STATE_{buffer.owner} ((int16_t *){place})")
         elif buffer.role == "sums":
             lines.append(f"#define SUMS_{buffer.owner} (({_sum_type(e, buffer.owner)} *){place})")
         else:

@@ -55,6 +55,8 @@ SUPPORTED: dict[str, Support] = {
     "RSQRT": Support(("int8",), "stream"),
     "REDUCE_MAX": Support(("int8", "float32"), "whole", "over time"),
     "DEQUANTIZE": Support(("int8",), "stream", "int8 to float32"),
+    "REVERSE_V2": Support(("int8", "float32"), "whole"),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": Support(("int8",), "stream", "16-bit cell, no peepholes or projection"),
     "SHAPE": Support(("int32",), "free", "folded: shapes are constant"),
     "PACK": Support(("int32",), "free", "folded where its inputs are constant"),
 }

@@ -74,7 +74,7 @@ BUILTINS: dict[str, tuple[int, str]] = {
     "EXPAND_DIMS": (70, ""), "SUM": (74, "ReducerOptions"), "SQRT": (75, ""), "RSQRT": (76, ""), "SHAPE": (77, ""),
     "REDUCE_MAX": (82, "ReducerOptions"), "PACK": (83, "PackOptions"), "LEAKY_RELU": (98, "LeakyReluOptions"),
     "SQUARED_DIFFERENCE": (99, ""), "SPLIT_V": (102, ""), "QUANTIZE": (114, ""), "HARD_SWISH": (117, ""),
-    "BATCH_MATMUL": (126, "BatchMatMulOptions"),
+    "REVERSE_V2": (105, ""), "BATCH_MATMUL": (126, "BatchMatMulOptions"),
 }  # fmt: skip
 KIND_OF_CODE = {code: kind for kind, (code, _) in BUILTINS.items()}
 

@@ -288,6 +288,32 @@ def _batch_matmul(operator: Operator, tensors: list) -> tuple[int, ...]:
     return (*a[:-2], rows, columns)
 
 
+def _reverse(operator: Operator, tensors: list) -> tuple[int, ...]:  # noqa: ARG001
+    rank = len(tensors[0].shape)
+    _need(all(-rank <= a < rank for a in _integers(tensors[1])), "axes outside its dimensions")
+    return tensors[0].shape
+
+
+def _lstm(operator: Operator, tensors: list) -> tuple[int, ...]:
+    x = tensors[0].shape
+    _need(len(tensors) in (20, 24) and len(x) == 3, "needs 20 or 24 inputs and a 3-dimensional first one")
+    _need(x[1 if operator.options["time_major"] else 0] == 1, "batch must be 1")
+    needed = (*range(1, 9), *range(12, 16), 18, 19)
+    _need(all(tensors[i] is not None for i in needed), "an input is absent (coupled gates are not supported)")
+    units = tensors[2].shape[0] if tensors[2].shape else 0
+    for i in range(1, 9):
+        _need(tensors[i].shape == (units, x[2] if i < 5 else units), f"weights {tensors[i]}")
+        _need(tensors[i].data is not None and tensors[i].dtype == "int8", f"weights {tensors[i]} are not constant int8")
+        _need(
+            tensors[i].quantization is not None and not tensors[i].quantization.per_channel, f"scales of {tensors[i]}"
+        )
+    for i in range(12, 16):
+        good = tensors[i].data is not None and tensors[i].dtype == "int32" and tensors[i].elements == units
+        _need(good, f"bias {tensors[i]}")
+    _need(all(tensors[i].elements == units and tensors[i].variable for i in (18, 19)), "states of another size")
+    return (*x[:2], units)
+
+
 _RULES: dict[str, Callable[[Operator, list], tuple[int, ...] | list[tuple[int, ...]]]] = {
     "CONV_2D": _conv, "DEPTHWISE_CONV_2D": _depthwise, "MAX_POOL_2D": _pool, "AVERAGE_POOL_2D": _pool,
     "FULLY_CONNECTED": _dense, "ADD": _elementwise, "SUB": _elementwise, "MUL": _elementwise, "MEAN": _reduce,
@@ -295,12 +321,12 @@ _RULES: dict[str, Callable[[Operator, list], tuple[int, ...] | list[tuple[int, .
     "HARD_SWISH": _same, "SOFTMAX": _same, "PAD": _pad, "CONCATENATION": _concat, "QUANTIZE": _same,
     "DEQUANTIZE": _same, "RSQRT": _same, "SQUARED_DIFFERENCE": _elementwise, "REDUCE_MAX": _reduce,
     "TRANSPOSE": _transpose, "SLICE": _slice, "STRIDED_SLICE": _slice, "SPLIT": _split, "SPLIT_V": _split,
-    "BATCH_MATMUL": _batch_matmul,
+    "BATCH_MATMUL": _batch_matmul, "REVERSE_V2": _reverse, "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
 }  # fmt: skip
 
 _OPERANDS = {
     "CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "ADD": 2, "SUB": 2, "MUL": 2, "MEAN": 2, "SUM": 2,
     "PAD": 2, "SQUARED_DIFFERENCE": 2, "REDUCE_MAX": 2, "TRANSPOSE": 2, "SLICE": 3, "STRIDED_SLICE": 4,
     "SPLIT": 2, "SPLIT_V": 3,
-    "BATCH_MATMUL": 2,
+    "BATCH_MATMUL": 2, "REVERSE_V2": 2,
 }  # fmt: skip
