@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from ecgdeploy.flash.linux import Deployed
 
 
 @click.command()
@@ -14,14 +18,37 @@ import click
 @click.option("--board", "board_name", help="Board; the project's own by default.")
 @click.option("--port", help="Serial port, where several boards are attached.")
 @click.option("--method", help="Upload method; the board's first by default (see: ecgdeploy boards NAME).")
+@click.option("--host", help="A Linux board: user@host or user@host:port; its host key must be known.")
+@click.option("--known-hosts", type=click.Path(path_type=Path), help="Known hosts file, instead of your own.")
+@click.option("--key", type=click.Path(path_type=Path), help="Private key, instead of your own.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-def flash(project: Path, board_name: str | None, port: str | None, method: str | None, as_json: bool) -> None:
-    """Write the image built in PROJECT to its board; succeed only when the board answers with its build id."""
+def flash(
+    project: Path,
+    board_name: str | None,
+    port: str | None,
+    method: str | None,
+    host: str | None,
+    known_hosts: Path | None,
+    key: Path | None,
+    as_json: bool,
+) -> None:
+    """Write the image built in PROJECT to its board; succeed only when the board answers with its build id.
+
+    A Linux board gets a release over SSH: verified there, switched atomically, and rolled back when it fails.
+    """
     from ecgdeploy.boards import load_board
     from ecgdeploy.flash import flash as write
     from ecgdeploy.flash import load_image, project_board
 
     board = load_board(board_name or project_board(project))
+    if host is not None:
+        deployed = _deploy(project, host, known_hosts, key)
+        click.echo(
+            json.dumps(asdict(deployed), indent=2)
+            if as_json
+            else f"{board.title} at {deployed.host} serves release {deployed.release}"
+        )
+        return
     done = write(
         board,
         load_image(board, project, method),
@@ -33,3 +60,12 @@ def flash(project: Path, board_name: str | None, port: str | None, method: str |
         click.echo(json.dumps(asdict(done), indent=2))
     else:
         click.echo(f"{board.title} on {done.port} runs build {done.build_id}")
+
+
+def _deploy(project: Path, host: str, known_hosts: Path | None, key: Path | None) -> Deployed:
+    from ecgdeploy.devices.ssh import SshRemote
+    from ecgdeploy.flash.linux import deploy, read_bundle
+
+    bundle = read_bundle(project / "bundle")
+    with SshRemote(host, known_hosts, key) as remote:
+        return deploy(bundle, remote, lambda line: click.echo(line, err=True))

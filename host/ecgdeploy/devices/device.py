@@ -8,6 +8,7 @@ from types import TracebackType
 
 from ecgdeploy.devices.process import MACHINE, ProcessTransport, qemu_transport
 from ecgdeploy.devices.serial_port import BAUD, SerialTransport
+from ecgdeploy.devices.ssh import SshLine
 from ecgdeploy.errors import UsageError
 from ecgdeploy.link.client import Client
 from ecgdeploy.link.transport import Transport
@@ -84,7 +85,7 @@ def open_device(
     elf : Path, optional
         Image for the emulated twin; QEMU is started and ends with the ``with`` block.
     port : str, optional
-        Serial port or pyserial URL of a real board.
+        Serial port or pyserial URL of a real board, or ``ssh://user@host`` of a Linux board with a deployed bundle.
     process : sequence of str, optional
         Command of a firmware compiled for this computer, speaking over standard input and output.
     expect_model : str, optional
@@ -109,7 +110,7 @@ def open_device(
     if elf is not None:
         transport = qemu_transport(elf, uart=uart, machine=machine)
     elif port is not None:
-        transport = SerialTransport(port, baud)
+        transport = SshLine(port) if port.startswith("ssh://") else SerialTransport(port, baud)
     else:
         assert process is not None
         transport = ProcessTransport(process, f"process {Path(process[0]).name}")

@@ -49,7 +49,7 @@ def choose_method(board: Board, asked: str | None) -> Uploader:
     if method not in methods:
         raise UsageError(f"{board.name} cannot be flashed by '{method}'", f"it offers: {', '.join(methods)}")
     if method == "ssh":
-        raise UsageError(f"{board.name} runs Linux: nothing to flash", "use: ecgdeploy deploy")
+        raise UsageError(f"{board.name} runs Linux and is reached over SSH", "give --host user@board")
     return Uploader(method, method in SERIAL_METHODS)
 
 

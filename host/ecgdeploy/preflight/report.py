@@ -115,7 +115,8 @@ def preflight(
         The board has no fixed memory, or not this engine.
     """
     if board.memory is None:
-        raise UsageError(f"{board.name} runs Linux: preflight is about microcontrollers", "use: ecgdeploy deploy")
+        hint = "use: ecgdeploy flash --host user@board"
+        raise UsageError(f"{board.name} runs Linux: preflight is about microcontrollers", hint)
     engine = engine or board.default_engine(emulate)
     able = board.engines.emulated if emulate else board.engines.hardware
     if engine not in able:

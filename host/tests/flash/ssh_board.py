@@ -1,0 +1,121 @@
+"""A Linux board for tests: a real SSH server (paramiko's) in a thread, a home folder, the firmware under QEMU."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import paramiko
+
+FAKES = {
+    "uname": "echo {machine}",
+    "getconf": "echo glibc {glibc}",
+    "df": "echo Filesystem; echo /dev/root 1 1 {free_kib} 1% /",
+}
+
+
+class Board(paramiko.ServerInterface):
+    """Listens on a port of this computer; `facts` are what the board says of itself."""
+
+    def __init__(self, home: Path, emulator: list[str], **facts: str) -> None:
+        self.home, self.emulator = home, emulator
+        self.facts = {"machine": "aarch64", "glibc": "2.36", "free_kib": "9999999"} | facts
+        self.commands: list[str] = []
+        self.sabotage = lambda command: command
+        self.key = paramiko.RSAKey.generate(2048)
+        self.user_key = home / "id_test"
+        self.home.mkdir(parents=True, exist_ok=True)
+        paramiko.RSAKey.generate(2048).write_private_key_file(str(self.user_key))
+        fakes = home / "bin"
+        fakes.mkdir()
+        for name, body in FAKES.items():
+            (fakes / name).write_text("#!/bin/sh\n" + body.format(**self.facts) + "\n")
+            (fakes / name).chmod(0o755)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.known_hosts = home / "known_hosts"
+        self.trust(self.key)
+        self.transports: list[paramiko.Transport] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def trust(self, key: paramiko.PKey) -> None:
+        """Write the client's known hosts file."""
+        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {key.get_name()} {key.get_base64()}\n")
+
+    def close(self) -> None:
+        """Switch the board off."""
+        self.listener.close()
+        for transport in self.transports:
+            transport.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                transport = paramiko.Transport(client)
+                transport.add_server_key(self.key)
+                self.transports.append(transport)
+                with contextlib.suppress(paramiko.SSHException, EOFError):
+                    transport.start_server(server=self)
+
+    def check_auth_publickey(self, username, key):  # noqa: ARG002
+        """Anybody."""
+        return paramiko.AUTH_SUCCESSFUL
+
+    def get_allowed_auths(self, username):  # noqa: ARG002
+        """Keys only."""
+        return "publickey"
+
+    def check_channel_request(self, kind, chanid):  # noqa: ARG002
+        """Sessions."""
+        return paramiko.OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel, command):
+        """Run the command in the home folder, an aarch64 program under the emulator."""
+        threading.Thread(target=self._run, args=(channel, command.decode()), daemon=True).start()
+        return True
+
+    def _run(self, channel, command: str) -> None:
+        self.commands.append(command)
+        command = self.sabotage(command)
+        if re.fullmatch(r"\S+/firmware", command):
+            command = " ".join(["exec", *self.emulator, f"{self.home}/{command}"])
+        process = subprocess.Popen(
+            ["sh", "-c", command],
+            cwd=self.home,
+            env=os.environ | {"PATH": f"{self.home / 'bin'}:{os.environ['PATH']}"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+        )
+
+        def feed() -> None:
+            with contextlib.suppress(OSError):
+                while data := channel.recv(65536):
+                    process.stdin.write(data)
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+
+        def drain(stream, send) -> None:
+            with contextlib.suppress(OSError):
+                while data := os.read(stream.fileno(), 65536):
+                    send(data)
+
+        threads = [
+            threading.Thread(target=drain, args=(process.stdout, channel.sendall), daemon=True),
+            threading.Thread(target=drain, args=(process.stderr, channel.sendall_stderr), daemon=True),
+        ]
+        threading.Thread(target=feed, daemon=True).start()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with contextlib.suppress(OSError, EOFError):
+            channel.send_exit_status(process.wait())
+            channel.close()
