@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ecgdeploy.boards import Board
 from ecgdeploy.errors import ModelError, UsageError
-from ecgdeploy.graph import Graph, read_tflite
+from ecgdeploy.graph import Graph, Operator, read_tflite
 from ecgdeploy.graph.checks import check_supported
 from ecgdeploy.preflight.memory import Need, estimate_need
 from ecgdeploy.projects.fit import heaviest
@@ -18,7 +18,7 @@ from ecgdeploy.projects.types import Model, Request
 from ecgdeploy.provenance import sha256_bytes
 
 WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL"})
-QUANTIZE = "quantize in full with a calibration set: ecgdeploy quantize; or run it on a Linux board"
+QUANTIZE = "quantize in full with a calibration set: ecgdeploy quantize"
 
 
 @dataclass(frozen=True)
@@ -165,25 +165,40 @@ def _operators(graph: Graph, engine: str) -> Finding:
 
 
 def _precision(graph: Graph, engine: str) -> Finding:
-    """The deployability matrix: which precisions run on a microcontroller at all, and how."""
-    found: set[str] = set()
+    """The deployability matrix (`ecgdeploy.quantization.deployability`) at the first operator that matters.
+
+    What the static engine computes in is in its own operator table, which was asked before.
+    """
+    from ecgdeploy.quantization.deployability import matrix
+
+    places: dict[str, str] = {}
     for operator in graph.operators:
-        place = f"{graph.name}: {operator}"
-        inputs = graph.operator_inputs(operator)
-        if any(tensor is not None and tensor.dtype == "float16" for tensor in inputs):
-            return Finding("precision", False, f"{place}: float16; no microcontroller engine has it", QUANTIZE)
-        if operator.kind not in WEIGHTED or len(inputs) < 2 or inputs[0] is None or inputs[1] is None:
+        found = _precision_of(graph, operator)
+        if found:
+            places.setdefault(found, f"{graph.name}: {operator}")
+    for name, place in places.items():
+        if engine == "static" and name not in ("float16", "dynamic"):
             continue
-        activation, weights = inputs[0].dtype, inputs[1].dtype
-        if activation == "float32" and weights == "int8":
-            said = f"{place}: dynamic range (float32 activations, int8 weights); TFLM has no such kernel"
-            return Finding("precision", False, said, QUANTIZE)
-        name = {"int16": "int16x8"}.get(activation, activation)
-        if engine == "static" and name != "int8":
-            return Finding("precision", False, f"{place}: {name}; the static engine runs int8", QUANTIZE)
-        found.add(name)
-    slow = "; float32 runs without CMSIS-NN" if "float32" in found else ""
-    return Finding("precision", True, (" and ".join(sorted(found)) or "no weights") + slow)
+        why = matrix().reason(name, engine)
+        if why:
+            return Finding(
+                "precision", False, f"{place} is {name}: {why}", f"{QUANTIZE}; {matrix().instead(name, engine)} runs"
+            )
+    slow = "; float32 runs without CMSIS-NN" if "float32" in places and engine == "tflm" else ""
+    return Finding("precision", True, (" and ".join(sorted(places)) or "no weights") + slow)
+
+
+def _precision_of(graph: Graph, operator: Operator) -> str | None:
+    """The precision an operator with weights computes in, by the matrix's name; None for any other operator."""
+    inputs = graph.operator_inputs(operator)
+    if any(tensor is not None and tensor.dtype == "float16" for tensor in inputs):
+        return "float16"
+    if operator.kind not in WEIGHTED or len(inputs) < 2 or inputs[0] is None or inputs[1] is None:
+        return None
+    activation, weights = inputs[0].dtype, inputs[1].dtype
+    if activation == "float32" and weights == "int8":
+        return "dynamic"
+    return {"int16": "int16x8"}.get(activation, activation)
 
 
 def _arena(request: Request) -> tuple[int, str]:

@@ -115,7 +115,7 @@ def test_an_arena_beyond_the_usable_memory_is_refused_with_the_largest_activatio
     ("weights", "activations", "engine", "said"),
     [
         ("float16", "float32", "tflm", "float16"),
-        ("int8", "float32", "tflm", "dynamic range"),
+        ("int8", "float32", "tflm", "no hybrid kernels"),
         ("int8", "int16", "static", "int16"),
     ],
 )
