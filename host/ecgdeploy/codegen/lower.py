@@ -17,6 +17,9 @@ from ecgdeploy.graph.cost import macs
 from ecgdeploy.graph.shapes import leading_padding, reduction_axes
 from ecgdeploy.graph.simplify import FREE
 
+MOST_POSITIONS = 1 << 18
+"""Longest value that is planned: 12 minutes at 360 Hz."""
+
 
 def lower(graph: Graph) -> ir.Network:
     """Turn a graph into values and stages.
@@ -72,6 +75,12 @@ class Lowering:
                 raise ModelError(f"{graph.name}: output {graph.tensors[index]} is a constant", "export it again")
             read = ir.Read(self.value_of[index], whole=True)
             self.add(-1, "OUTPUT", (read,), -1, ir.Output(number, index))
+        longest = max(value.time for value in self.values)
+        if longest > MOST_POSITIONS:
+            raise ModelError(
+                f"{graph.name}: {longest} positions in a row, more than {MOST_POSITIONS}",
+                "give the model shorter records",
+            )
         return ir.Network(tuple(self.values), tuple(self.stages), graph.inputs, graph.outputs, self.macs)
 
     # --- helpers ---------------------------------------------------------------------------------------------------

@@ -80,15 +80,21 @@ class Plan:
 
 def make_plan(network: ir.Network) -> Plan:
     """The cheaper of the streaming and the layer-by-layer plan, by arena size."""
-    streams = [_planned(network, "stream", *_stream_quanta(network, narrow)) for narrow in NARROW]
-    stream = _improved(network, min(streams, key=lambda plan: _score(network, plan)))
+    plain = _planned(network, "stream", *_stream_quanta(network))
+    budget = EVENTS_PLAYED // max(
+        plain.trace.events, 1
+    )  # so many more inferences may be played to choose between plans
+    streams = [_planned(network, "stream", *_stream_quanta(network, narrow)) for narrow in NARROW[:budget]]
+    stream = min([plain, *streams], key=lambda plan: _score(network, plan))
+    stream = _improved(network, stream, budget - len(streams))
     layers = _planned(network, "layers", *_layer_quanta(network))
     chosen = min(stream, layers, key=lambda p: p.arena_bytes)
     return replace(chosen, alternatives={"stream": stream.arena_bytes, "layers": layers.arena_bytes})
 
 
 # layers of at most so many channels may run in double blocks: their windows cost little, their calls weigh
-NARROW = (0, 8, 16, 32, 64)
+NARROW = (8, 16, 32, 64)
+EVENTS_PLAYED = 250_000
 # what a percent of memory may cost in percent of instructions
 WORTH = 0.3
 
@@ -130,12 +136,15 @@ def _worth_tuning(network: ir.Network, plan: Plan) -> list[ir.Stage]:
     return [network.stages[i] for i in sorted(heaviest) if weight[i] * 50 > plan.arena_bytes]
 
 
-def _improved(network: ir.Network, plan: Plan) -> Plan:
+def _improved(network: ir.Network, plan: Plan, budget: int) -> Plan:
     """Shift the phase of convolutions (their first block) where windows and blocks then meet with less left over."""
     best, best_score = plan, _score(network, plan)
     tunable = _worth_tuning(network, plan)
     for stage in [*tunable, *reversed(tunable)]:  # a later choice may undo the use of an earlier one
         for first in range(1, plan.quanta[stage.index] + 1):
+            budget -= 1
+            if budget < 0:
+                return best
             trial = _planned(network, "stream", plan.quanta, plan.input_quantum, {**best.firsts, stage.index: first})
             score = _score(network, trial)
             if score < best_score:

@@ -1,14 +1,22 @@
 """The generated engine gives TFLM's bytes."""
 
 import os
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
+from random_models import many_layers
+from random_networks import random_network
+from test_lstm import lstm
+from tflite_builder import VALID, Builder
 
 from ecgdeploy.codegen import generate
 from ecgdeploy.codegen.host import HostEngine
+from ecgdeploy.errors import ModelError
 from ecgdeploy.graph import read_tflite
+from ecgdeploy.measure.bench.models import random_inputs
+from ecgdeploy.reference import TflmReference
 
 BENCH = Path(os.environ.get("ECGDEPLOY_DATA", "/nonexistent")).parent / "bench" / "models"
 needs_bench = pytest.mark.skipif(not BENCH.is_dir(), reason="set ECGDEPLOY_DATA to a folder beside bench/models")
@@ -41,3 +49,45 @@ def test_short_and_long_inputs_are_refused():
     assert library.ecgd_engine_feed(bytes(255), 255) == 0
     assert library.ecgd_engine_finish() == 4
     assert library.ecgd_engine_feed(bytes(2), 2) == 3
+
+
+@needs_bench
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "count"), [("beat_cnn", 1000), ("kws_like_f32", 1000), ("ds_resnet", 1000), ("mtcnn", 60)]
+)
+def test_random_and_saturating_inputs_give_tflms_bytes(name, count):
+    path = BENCH / f"{name}.tflite"
+    graph = read_tflite(path)
+    engine, reference = HostEngine(graph), TflmReference(path)
+    for inputs in random_inputs(graph, count, 11):
+        for ours, theirs in zip(engine.run(inputs), reference.run(inputs), strict=True):
+            assert np.array_equal(ours, theirs)
+
+
+def test_mutated_models_are_refused_or_generated():
+    draw = random.Random(3)
+    originals = [many_layers(7, 20), random_network(8), lstm(1, 24, backwards=True)]
+    generated = 0
+    for _ in range(1200):
+        data = bytearray(draw.choice(originals))
+        for _ in range(draw.choice((1, 1, 3))):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+        try:
+            graph = read_tflite(bytes(data))
+            if draw.random() < 0.1:
+                generate(graph, "cortex-m4")
+                generated += 1
+        except ModelError:
+            continue
+    assert generated > 0
+
+
+def test_records_too_long_to_plan_are_refused():
+    builder = Builder()
+    x = builder.input((1, 1, 1 << 19, 1), "int8", 0.1, 0)
+    y = builder.tensor((1, 1, 1 << 18, 1), "int8", 0.1, 0)
+    window = {"padding": VALID, "strideW": 2, "strideH": 1, "filterWidth": 2, "filterHeight": 1}
+    builder.operator("MAX_POOL_2D", [x], [y], ("Pool2DOptions", window))
+    with pytest.raises(ModelError, match="positions in a row"):
+        generate(read_tflite(builder.finish([y])))
