@@ -161,13 +161,15 @@ class Cinc2020:
         if name not in self.paths:
             raise unknown("CinC 2020/2021 record", name, self.paths)
         subset, path = self.paths[name]
-        return read_dx_record(path, self.patient(name), f"{NAME}: {SUBSETS[subset]}", LICENCE)
+        # the Challenge brought every source to 1000 units a millivolt but INCART, whose leads keep gains of their own
+        gain = None if subset == "st_petersburg_incart" else 1000.0
+        return read_dx_record(path, self.patient(name), f"{NAME}: {SUBSETS[subset]}", LICENCE, gain)
 
 
-def read_dx_record(path: Path, patient: str, source: str, licence: str) -> Record:
+def read_dx_record(path: Path, patient: str, source: str, licence: str, gain: float | None = None) -> Record:
     """A WFDB record whose header comments give ``Age``, ``Sex`` and the SNOMED CT codes ``Dx``."""
     signals = read_signals(path)
-    expect(signals, RATES)
+    expect(signals, RATES, gain, baseline=None if gain is None else 0)
     if set(signals.leads) != set(STANDARD_LEADS):
         raise DataError(f"{path.name}: leads {', '.join(signals.leads)}, not the standard 12", "copy the header again")
     return Record(
