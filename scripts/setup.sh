@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 kind=$1
 case $kind in
 demo) extras=golden packages="gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm ninja-build cmake python3-venv" ;;
-test) extras=dev,train packages="gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib qemu-system-arm ninja-build cmake python3-venv gcc libc6-dev clang libclang-rt-14-dev" ;;
+test) extras=dev,train packages="gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib qemu-system-arm ninja-build cmake python3-venv gcc libc6-dev clang libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static" ;;
 *) echo "usage: scripts/setup.sh demo|test" >&2; exit 2 ;;
 esac
 stamp=.venv/.setup-$kind-$(cat pyproject.toml scripts/setup.sh | sha256sum | cut -c1-12)
