@@ -89,7 +89,7 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
     with Journal.open(request.folder / "journal.jsonl", run_id, resume=request.resume) as journal:
         _stream(request, stored, journal, report)
         answers, link = _Answers.read(journal, len(stored), model), _total(journal.notes)
-        lines = [canonical_json({"index": index, **journal[index]}) for index in range(len(stored))]
+        lines = [canonical_json({"index": index, **_lasting(journal[index])}) for index in range(len(stored))]
     tensors = _split_inputs(model, stored)
     if request.build.manifest["engine"] == "litert":
         # the same runtime on this computer is what the board's must repeat; TFLM's kernels round otherwise
@@ -103,6 +103,11 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
         result = replace(result, extra={**result.extra, "agreement": compared})
     _write(request.folder, result, lines)
     return result
+
+
+def _lasting(entry: dict[str, Any]) -> dict[str, Any]:
+    """An answer without its stack: a mark since start depends on what was run before, and so on interruptions."""
+    return {key: value for key, value in entry.items() if key != "stack"}
 
 
 def _write(folder: Path, result: MeasureResult, lines: list[str]) -> None:

@@ -28,6 +28,7 @@ def test_a_test_of_five_lines_runs_on_the_twin_and_reports_its_measurements(tmp_
     assert 'name="ecg_instructions_median"' in report and 'value="nano33ble (emulated)"' in report
 
 
+@pytest.mark.slow
 def test_workers_of_xdist_take_turns(tmp_path):
     text = FIVE_LINES + "".join(f"\ndef test_again_{i}(device):\n    device.ping()\n" for i in range(3))
     done = run(tmp_path, "-n", "2", "--ecg-task", "mitbih-beats-synthetic", text=text)
