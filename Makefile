@@ -11,7 +11,7 @@ demo: ## real ECG through an emulated Nano 33 BLE, ending in a table
 test: ## lint, types, unit, property and hardware-in-the-loop tests (emulated)
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory lint
-	$(PY) -m pytest -n 2
+	ECGDEPLOY_OFFLINE=1 $(PY) -m pytest -n 2
 
 lint:
 	@$(PY) -m ruff check host hil_tests
