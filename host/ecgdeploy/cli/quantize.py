@@ -12,6 +12,7 @@ import click
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--precision", "precisions", multiple=True, help="float32, float16, dynamic, int8, int16x8, mixed.")
 @click.option("--qat", "qat_epochs", type=click.IntRange(1), help="Also train on, rounding, for so many epochs.")
+@click.option("--distil", is_flag=True, help="With --qat: learn the float model's answers instead of the labels.")
 @click.option("--calibration", type=click.IntRange(1), help="Training windows that set the ranges.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which windows are drawn.")
 @click.option("--board", help="Refuse what this board cannot run.")
@@ -24,6 +25,7 @@ def quantize(
     run_folder: Path,
     precisions: tuple[str, ...],
     qat_epochs: int | None,
+    distil: bool,
     calibration: int | None,
     seed: int,
     board: str | None,
@@ -58,7 +60,8 @@ def quantize(
 
         with progress_bar() as bar:
             tuned = qat.finetune(
-                trained, task, run_folder / "qat", epochs=qat_epochs, calibration=calibration or 512, report=bar
+                trained, task, run_folder / ("qat-distilled" if distil else "qat"), epochs=qat_epochs,
+                calibration=calibration or 512, distil=distil, report=bar,
             )
     made = steps.quantize(
         trained.model,
@@ -67,7 +70,8 @@ def quantize(
         task.calibration(calibration or settings.quantization.calibration, seed),
         None if no_test else task.test(),
         qat_model=tuned.model if tuned else None,
-        made_from={"run": trained.manifest["config_sha256"], "weights": trained.manifest["weights_sha256"]},
+        made_from={"run": trained.manifest["config_sha256"], "weights": trained.manifest["weights_sha256"]}
+        | ({"qat": tuned.folder.name} if tuned else {}),
         report=lambda line: click.echo(line, err=True),
     )
     if as_json:

@@ -148,6 +148,7 @@ def finetune(
     learning_rate: float = 1e-4,
     calibration: int = 512,
     seed: int = 0,
+    distil: bool = False,
     threads: int | None = None,
     report: Callable[[int, int, int, float], None] | None = None,
 ) -> Run:
@@ -159,6 +160,9 @@ def finetune(
         The float run; its configuration is used but for epochs and learning rate.
     calibration : int
         Training windows whose extremes fix the ranges, drawn with `seed`.
+    distil : bool
+        Learn the float model's answers instead of the labels: the file then stays with the float model, where training
+        on the labels also goes on learning (for better or worse).
 
     Returns
     -------
@@ -185,12 +189,16 @@ def finetune(
             "optimizer.schedule": "cosine",
             "mixed_precision": False,
             "starts_from": trained.manifest["weights_sha256"],
-        },
+        }
+        | ({"teacher": trained.manifest["weights_sha256"], "monitor": "last"} if distil else {}),
     )
     model = load(trained.model)
     limits = observe(model, windows)
     make = functools.partial(fake_quantized, model, limits)
-    done = training.train(settings, folder, task=task, threads=threads, report=report, make_model=make)
+    teacher = model if distil else None
+    done = training.train(
+        settings, folder, task=task, threads=threads, report=report, make_model=make, teacher=teacher
+    )
     write_atomic(folder / CALIBRATION, json.dumps(note | {"ranges": limits}, indent=1, sort_keys=True) + "\n")
     return done
 

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 
-
-def in_file_order(test: Any, content: bytes) -> Any:
-    """The test view with its outputs in the order of the file's output tensors, which is the device's.
-
-    A converted file may hold its outputs in another order than the model that it came from.
-    """
-    from ecgdeploy.quantization.runner import TfliteRunner
-
-    runner = TfliteRunner(content)
-    places, start = {}, 0
-    for detail in runner.outputs:
-        width = int(detail["shape"][-1])
-        places[detail["index"]] = list(range(start, start + width))
-        start += width
-    columns = [i for detail in runner.interpreter.get_output_details() for i in places[detail["index"]]]
-    return dataclasses.replace(
-        test, targets=np.ascontiguousarray(test.targets[:, columns]), classes=tuple(test.classes[i] for i in columns)
-    )
-
-
-def measured(model: Path, test: Any, folder: Path, *, board: str, name: str) -> dict[str, Any]:
+def measured(
+    model: Path, test: Any, folder: Path, *, board: str, name: str, groups: dict[str, tuple[int, int]]
+) -> dict[str, Any]:
     """Build `model` for the emulated `board`, stream every test window, score; resumes its journal.
 
     Returns
@@ -52,7 +32,8 @@ def measured(model: Path, test: Any, folder: Path, *, board: str, name: str) -> 
         model=model,
         float_model=None,
         name=name,
-        test=in_file_order(test, model.read_bytes()),
+        test=test,
+        groups=groups,
         build=firmware,
         open_device=lambda: open_device(
             elf=firmware.elf, uart=False, expect_model=firmware.manifest["model"]["sha256"], **options

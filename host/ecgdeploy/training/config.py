@@ -93,11 +93,12 @@ class RunConfig(_Part):
     seed: int = Field(1, ge=0)
     epochs: int = Field(30, ge=1)
     batch: int = Field(128, ge=1)
-    monitor: Literal["macro_f1", "macro_auc", "loss"] = "macro_f1"
+    monitor: Literal["macro_f1", "macro_auc", "loss", "last"] = "macro_f1"
     patience: int = Field(0, ge=0, description="epochs without a better validation figure; 0: never stop early")
     mixed_precision: bool = False
     checkpoint_steps: int = Field(0, ge=0, description="also checkpoint inside an epoch, every so many steps")
     starts_from: str | None = Field(None, description="hash of the weights that training starts from")
+    teacher: str | None = Field(None, description="hash of the weights whose answers are the targets")
     model: ModelPart
     loss: LossPart = LossPart()  # type: ignore[call-arg]
     optimizer: OptimizerPart = OptimizerPart()  # type: ignore[call-arg]
@@ -107,8 +108,8 @@ class RunConfig(_Part):
     target: TargetPart | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """JSON value of the whole configuration, defaults filled in."""
-        return self.model_dump(mode="json", by_alias=True)
+        """JSON value of the configuration, defaults filled in; what is unset is left out: new keys keep old hashes."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     @property
     def sha256(self) -> str:

@@ -58,13 +58,15 @@ def predict(model: Any, inputs: Any, batch: int = EVALUATION_BATCH) -> np.ndarra
 
 
 class Trainer:
-    """Model, optimizer and loss under one distribution strategy."""
+    """Model, optimizer and loss under one distribution strategy; with a `teacher`, its answers are the targets."""
 
-    def __init__(self, make_model: Callable[[], Any], config: RunConfig, data: Any, strategy: Any) -> None:
+    def __init__(
+        self, make_model: Callable[[], Any], config: RunConfig, data: Any, strategy: Any, teacher: Any = None
+    ) -> None:
         import keras
         import tensorflow as tf
 
-        self.config, self.data, self.strategy = config, data, strategy
+        self.config, self.data, self.strategy, self.teacher = config, data, strategy, teacher
         targets = np.asarray(data.targets)
         counts = class_counts(targets, len(data.classes))
         weights = losses.class_weights(counts, config.loss.class_weights, total=len(targets))
@@ -94,7 +96,13 @@ class Trainer:
 
         def replica(x: Any, y: Any, w: Any) -> Any:
             with tf.GradientTape() as tape:
-                loss = tf.reduce_sum(w * self.loss(y, joined(self.model(x, training=True))))
+                # dropout would pull the student away from its teacher
+                answers = joined(self.model(x, training=self.teacher is None))
+                if self.teacher is None:
+                    loss = tf.reduce_sum(w * self.loss(y, answers))
+                else:
+                    wanted = joined(self.teacher(x, training=False))
+                    loss = tf.reduce_sum(w * losses.from_teacher(wanted, answers))
                 scaled = self.optimizer.scale_loss(loss)
             gradients = tape.gradient(scaled, self.model.trainable_variables)
             self.optimizer.apply(gradients, self.model.trainable_variables)
@@ -200,8 +208,9 @@ def _score(trainer: Trainer, validation: Any, progress: state.Progress) -> dict[
 
 
 def _keep_best(trainer: Trainer, progress: state.Progress, row: dict[str, float], folder: Path, chief: bool) -> None:
-    value = row[f"validation_{trainer.config.monitor}"]
-    value = -value if trainer.config.monitor == "loss" else value
+    monitor = trainer.config.monitor
+    value = float(progress.epoch) if monitor == "last" else row[f"validation_{monitor}"]
+    value = -value if monitor == "loss" else value
     if np.isfinite(value) and (progress.best is None or value > progress.best):
         progress.best, progress.best_epoch = value, progress.epoch
         if chief:

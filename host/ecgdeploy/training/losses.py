@@ -57,3 +57,15 @@ def per_example(kind: str, gamma: float, weights: np.ndarray, multilabel: bool) 
         return -tf.reduce_mean(weight * tf.pow(1.0 - pt, exponent) * tf.math.log(pt), axis=-1)
 
     return many_labels if multilabel else one_label
+
+
+def from_teacher(targets: Any, probabilities: Any) -> Any:
+    """Cross-entropy of `probabilities` against a teacher's [batch, classes], summed over classes: [batch].
+
+    With independent outputs both the class and its absence count; with a softmax the second part only sharpens.
+    """
+    import tensorflow as tf
+
+    p = tf.clip_by_value(tf.cast(probabilities, tf.float32), 1e-7, 1.0 - 1e-7)
+    t = tf.cast(targets, tf.float32)
+    return -tf.reduce_sum(t * tf.math.log(p) + (1.0 - t) * tf.math.log(1.0 - p), axis=-1)

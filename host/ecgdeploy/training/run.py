@@ -64,6 +64,7 @@ def train(
     threads: int | None = None,
     report: Callable[[int, int, int, float], None] | None = None,
     make_model: Callable[[], Any] | None = None,
+    teacher: Any = None,
 ) -> Run:
     """Train as `config` says; continue where the folder's checkpoint stands.
 
@@ -77,6 +78,8 @@ def train(
         Called after each step with (epoch, step, steps, loss).
     make_model : callable, optional
         Starts from this Keras model instead of a new one; ``config.starts_from`` should hold its hash.
+    teacher : keras.Model, optional
+        Its answers to the training windows are the targets; ``config.teacher`` should hold its hash.
 
     Raises
     ------
@@ -108,7 +111,7 @@ def train(
     }
     # from here on training reads the memory-mapped shards; the task may drop its arrays
     del train_view
-    return _fit(config, folder, stored, validation, facts, threads, report, make_model)
+    return _fit(config, folder, stored, validation, facts, threads, report, make_model, teacher)
 
 
 def _claim(folder: Path, config: RunConfig) -> None:
@@ -139,6 +142,7 @@ def _fit(
     threads: int | None,
     report: Callable[[int, int, int, float], None] | None,
     make_model: Callable[[], Any] | None,
+    teacher: Any,
 ) -> Run:
     from ecgdeploy.training import runtime
 
@@ -156,7 +160,8 @@ def _fit(
     keras.utils.set_random_seed(config.seed)
     keras.mixed_precision.set_global_policy("mixed_float16" if config.mixed_precision else "float32")
     try:
-        trainer = loop.Trainer(make_model or (lambda: _model(config, stored, validation)), config, stored, strategy)
+        make = make_model or (lambda: _model(config, stored, validation))
+        trainer = loop.Trainer(make, config, stored, strategy, teacher)
     finally:
         keras.mixed_precision.set_global_policy("float32")
     board = tf.summary.create_file_writer(str(folder / "logs")) if chief else None

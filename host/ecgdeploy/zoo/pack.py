@@ -47,8 +47,9 @@ def pack(run: Path, folder: Path, *, summary: str, intended_use: str, not_for: s
         shutil.copyfile(source, folder / f"{precision}.tflite")
         files[precision] = entry
     provenance = trained["provenance"]["training"]
-    last = read_manifest(run / "qat") if qat else trained
+    last = read_manifest(run / quantized["made_from"].get("qat", "qat")) if qat else trained
     option = f" --qat {last['config']['epochs']}" if qat else ""
+    option += " --distil" if qat and last["config"].get("teacher") else ""
     card = {
         "schema": 1,
         "name": trained["config"]["name"],

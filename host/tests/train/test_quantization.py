@@ -77,6 +77,22 @@ def test_a_qat_file_computes_what_training_saw(trained, tmp_path):
     assert (found.argmax(1) == seen.argmax(1)).mean() > 0.98
 
 
+def test_distilled_qat_stays_with_the_float_model(trained, files, expected, tmp_path):
+    from ecgdeploy.quantization import qat
+    from ecgdeploy.quantization.precision import convert
+    from ecgdeploy.quantization.runner import TfliteRunner
+
+    task = TinyTask()
+    tuned = qat.finetune(
+        trained, task, tmp_path, epochs=4, learning_rate=1e-4, calibration=64, distil=True, threads=1
+    )
+    assert tuned.manifest["config"]["teacher"] == trained.manifest["weights_sha256"]
+    assert tuned.manifest["best_epoch"] == 4
+    found = TfliteRunner(convert(tuned.model, "int8-qat").content).run(task.test().inputs)
+    int8 = TfliteRunner(files["int8"].content).run(task.test().inputs)
+    assert np.abs(found - expected).mean() < 1.5 * np.abs(int8 - expected).mean()
+
+
 def test_batch_norm_folding_changes_nothing_in_float(trained, expected):
     from ecgdeploy.quantization import qat
     from ecgdeploy.training.loop import predict
