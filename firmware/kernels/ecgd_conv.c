@@ -89,6 +89,33 @@ static inline int16x2_t two(const void *p) { /* any alignment */
 
 static inline uint32_t turned(uint32_t x) { return x >> 8 | x << 24; }
 
+/* Sums of one segment in either form of the weights; returns the weights after it. */
+static inline const int8_t *segment_sum(const int8_t *w, const int16_t *x, uint32_t length, int32_t *a, int32_t *b) {
+    int32_t sum_a = *a, sum_b = *b;
+    for (const int16_t *end = x + length; x < end; x += 4, w += 8) {
+        const int16x2_t w0 = two(w), w1 = two(w + 4), x0 = two(x), x1 = two(x + 2);
+        sum_a = __smlad(x0, __sxtb16((int8x4_t)w0), sum_a);
+        sum_b = __smlad(x0, w0, sum_b);
+        sum_a = __smlad(x1, __sxtb16((int8x4_t)w1), sum_a);
+        sum_b = __smlad(x1, w1, sum_b);
+    }
+    *a = sum_a;
+    *b = sum_b;
+    return w;
+}
+
+static inline const int8_t *segment_bytes(const int8_t *w, const int16_t *x, uint32_t length, int32_t *a, int32_t *b) {
+    int32_t sum_a = *a, sum_b = *b;
+    for (const int16_t *end = x + length; x < end; x += 2, w += 4) {
+        const int16x2_t pair = two(w), data = two(x);
+        sum_a = __smlad(data, __sxtb16((int8x4_t)pair), sum_a);
+        sum_b = __smlad(data, __sxtb16((int8x4_t)turned((uint32_t)pair)), sum_b);
+    }
+    *a = sum_a;
+    *b = sum_b;
+    return w + (length % 4u == 1 || length % 4u == 2 ? 4 : 0); /* the filling to a multiple of 4 elements */
+}
+
 void ecgd_conv_any(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {
     const uint32_t channels = conv->channels;
     const int bytes = conv->form == ECGD_WEIGHTS_BYTES;
@@ -101,14 +128,7 @@ void ecgd_conv_any(const ecgd_conv_t *conv, const int16_t *window, uint32_t posi
             const int16_t *x = window;
             int32_t a = 0, b = 0;
             for (uint32_t s = 0; s < conv->segments; s++, x += conv->step) {
-                for (uint32_t i = 0; i < conv->length; i += 4, w += 8) {
-                    const int16x2_t w0 = two(w), w1 = two(w + 4);
-                    const int16x2_t x0 = two(x + i), x1 = two(x + i + 2);
-                    a = __smlad(x0, __sxtb16((int8x4_t)w0), a);
-                    a = __smlad(x1, __sxtb16((int8x4_t)w1), a);
-                    b = __smlad(x0, bytes ? __sxtb16((int8x4_t)turned((uint32_t)w0)) : w0, b);
-                    b = __smlad(x1, bytes ? __sxtb16((int8x4_t)turned((uint32_t)w1)) : w1, b);
-                }
+                w = bytes ? segment_bytes(w, x, conv->length, &a, &b) : segment_sum(w, x, conv->length, &a, &b);
             }
             if (!bytes) {
                 b = (int32_t)((uint32_t)b - (uint32_t)a) >> 8;

@@ -186,6 +186,22 @@ void ecgd_lookup(const int8_t *table, int16_t zero_in, int16_t zero_out, const i
 }
 
 void ecgd_accumulate(int32_t *sums, const int16_t *in, uint32_t channels, uint32_t positions) {
+#ifdef ECGD_DSP
+    if (channels % 2 == 0) {
+        for (uint32_t c = 0; c < channels; c += 2, sums += 2, in += 2) {
+            int32_t even = sums[0], odd = sums[1];
+            const int16_t *x = in;
+            for (uint32_t p = positions; p != 0; p--, x += channels) {
+                const int32_t both_values = two(x);
+                even += (int16_t)both_values;
+                odd += both_values >> 16;
+            }
+            sums[0] = even;
+            sums[1] = odd;
+        }
+        return;
+    }
+#endif
     for (uint32_t p = 0; p < positions; p++) {
         for (uint32_t c = 0; c < channels; c++) {
             sums[c] += *in++;

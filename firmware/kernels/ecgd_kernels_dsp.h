@@ -1,8 +1,9 @@
 /* Instances of the convolution kernels for Cortex-M with the DSP extension. Included by ecgd_kernels.h.
  *
- * ECGD_CONV_KERNEL(name, stride, unroll, finish, form, aligned, segmented) defines `name`, an ecgd_conv_kernel_t:
+ * ECGD_CONV_KERNEL(name, stride, unroll, once, finish, form, aligned, segmented) defines `name`, an ecgd_conv_kernel_t:
  *   stride     bytes from a position to the next, at most 1440 (2000 where not aligned)
  *   unroll     elements / 4 done in one turn of the inner loop
+ *   once       1 where one turn is all: `unroll` units are the whole segment
  *   finish     0: results in 0..255 (ReLU, zero point -128), 1: all of int8, 2: clamp to low..high
  *   form       ecgd_weights_t
  *   aligned    1 where every row starts on a 4-byte boundary (an even number of input channels)
@@ -27,7 +28,7 @@
 #if !defined(__ARM_FEATURE_DSP) || !defined(__thumb2__) || defined(ECGD_FORCE_PORTABLE)
 
 /* Portable targets: an instance is the shared function under another name. */
-#define ECGD_CONV_KERNEL(name, stride, unroll, finish, form, aligned, segmented)                                     \
+#define ECGD_CONV_KERNEL(name, stride, unroll, once, finish, form, aligned, segmented)                                     \
     static void name(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {             \
         ecgd_conv_portable(conv, window, positions, out);                                                            \
     }
@@ -38,9 +39,9 @@
 
 #else
 
-#define ECGD_CONV_KERNEL(name, stride, unroll, finish, form, aligned, segmented)                                     \
+#define ECGD_CONV_KERNEL(name, stride, unroll, once, finish, form, aligned, segmented)                                     \
     ecgd_conv_kernel_t name;                                                                                         \
-    __asm__("ecgd_conv_instance " #name ", " #stride ", " #unroll ", " #finish ", " #form ", " #aligned              \
+    __asm__("ecgd_conv_instance " #name ", " #stride ", " #unroll ", " #once ", " #finish ", " #form ", " #aligned              \
             ", " #segmented "\n");
 
 #define ECGD_DEPTHWISE_KERNEL(name, stride, step, taps, finish)                                                      \
@@ -130,7 +131,7 @@ __asm__(
 "    .endr\n"
 ".endm\n"
 
-".macro ecgd_conv_inner name, stride, unroll, form, aligned\n"
+".macro ecgd_conv_inner name, stride, unroll, once, form, aligned\n"
 "    .ifndef \\name\n"
 "    .pushsection .text.\\name, \"ax\", %progbits\n"
 "    .syntax unified\n"
@@ -161,14 +162,16 @@ __asm__(
 "    add r1, r1, #(8 * \\unroll)\n"
 "    .endif\n"
 "    ldr r8, [sp, #ecgd_f_x_end]\n"
+"    .if !\\once\n"
 "    cmp r1, r8\n"
 "    bne.w 4b\n"
+"    .endif\n"
 "    ldr pc, [sp, #ecgd_f_done]\n"
 "    .popsection\n"
 "    .endif\n"
 ".endm\n"
-".macro ecgd_conv_instance name, stride, unroll, finish, form, aligned, segmented\n"
-"    ecgd_conv_inner ecgd_inner_\\stride\\()_\\unroll\\()_\\form\\()_\\aligned, \\stride, \\unroll, \\form, \\aligned\n"
+".macro ecgd_conv_instance name, stride, unroll, once, finish, form, aligned, segmented\n"
+"    ecgd_conv_inner ecgd_inner_\\stride\\()_\\unroll\\()_\\once\\()_\\form\\()_\\aligned, \\stride, \\unroll, \\once, \\form, \\aligned\n"
 "    .pushsection .text.\\name, \"ax\", %progbits\n"
 "    .syntax unified\n"
 "    .thumb\n"
@@ -177,8 +180,8 @@ __asm__(
 "    .type \\name, %function\n"
 "    .thumb_func\n"
 "\\name:\n"
-"    movw r12, #:lower16:ecgd_inner_\\stride\\()_\\unroll\\()_\\form\\()_\\aligned\n"
-"    movt r12, #:upper16:ecgd_inner_\\stride\\()_\\unroll\\()_\\form\\()_\\aligned\n"
+"    movw r12, #:lower16:ecgd_inner_\\stride\\()_\\unroll\\()_\\once\\()_\\form\\()_\\aligned\n"
+"    movt r12, #:upper16:ecgd_inner_\\stride\\()_\\unroll\\()_\\once\\()_\\form\\()_\\aligned\n"
 "    b.w ecgd_conv_around_\\finish\\()_\\form\\()_\\segmented\n"
 "    .size \\name, . - \\name\n"
 "    .popsection\n"

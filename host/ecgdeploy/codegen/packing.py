@@ -13,8 +13,8 @@ SUM_LIMIT = 1 << 23
 """The DSP kernels recover the odd channel's sum from 24 bits: exact while its magnitude stays below."""
 ACCUMULATOR_LIMIT = 1 << 30
 """The DSP kernels double the accumulator before the high multiplication."""
-LONGEST_TURN = 12
-"""Units of 4 elements in the largest unrolled loop."""
+LONGEST_TURN, WHOLE = 12, 24
+"""Units of 4 elements in the largest unrolled loop, and in the longest window that is unrolled whole."""
 DEPTHWISE_REACH, DEPTHWISE_TAPS = 4092, 32
 """Bytes that the depthwise kernel's offsets reach, and taps whose unrolled code is worth its bytes."""
 ALIGNED_STRIDE_LIMIT, STRIDE_LIMIT = 1440, 2000
@@ -83,9 +83,9 @@ def pack_conv(
     if outputs % 2 == 0 and positions > 1 and simple:
         mode = 2 if pool == 2 else int(segments > 1)
         units = -(-length // 4)
-        # One turn of the loop costs 3 instructions beside its units; long windows are worth the code of a dozen.
-        unroll = min(units, 4) if units < 20 or taps == 1 else -(-units // -(-units // LONGEST_TURN))
-        instance = _conv_instance(inputs, stride, unroll, _finish(low, high, zero), sum_form, mode)
+        instance = _conv_instance(
+            inputs, stride, _unroll(units, taps), units, _finish(low, high, zero), sum_form, mode
+        )
         kernel, definition = instance or (kernel, definition)
     return PackedConv(kernel, definition, _encode(pairs, sum_form), *_scales(bias, multipliers, shifts), fields)
 
@@ -103,8 +103,15 @@ def _finish(low: int, high: int, zero: int) -> int:
     return 1 if (low, high) == (-128 - zero, 127 - zero) else 2
 
 
+def _unroll(units: int, taps: int) -> int:
+    """Units of 4 elements in a turn of the inner loop: a turn costs 3 instructions beside them, a unit 72 bytes."""
+    if taps == 1 or units < 20:
+        return min(units, 4)  # the sizes of 1x1 convolutions share their code
+    return units if units <= WHOLE else -(-units // -(-units // LONGEST_TURN))
+
+
 def _conv_instance(
-    inputs: int, stride: int, unroll: int, finish: int, sum_form: bool, mode: int
+    inputs: int, stride: int, unroll: int, units: int, finish: int, sum_form: bool, mode: int
 ) -> tuple[str, str] | None:
     """(function, definition) of the DSP kernel for a position stride, or None where its addressing does not reach."""
     apart = 2 * stride * inputs
@@ -113,7 +120,9 @@ def _conv_instance(
         return None
     name = f"ecgd_conv_{apart}_{unroll}_{('relu', 'int8', 'clamp')[finish]}"
     name += ("" if sum_form else "_bytes") + ("" if aligned else "_any") + ("", "_dilated", "_pool2")[mode]
-    arguments = (apart, unroll, finish, 0 if sum_form else 1, int(aligned), mode)
+    once = int(unroll == units)
+    name += "_once" if once else ""
+    arguments = (apart, unroll, once, finish, 0 if sum_form else 1, int(aligned), mode)
     return name, f"ECGD_CONV_KERNEL({name}, {', '.join(map(str, arguments))})"
 
 

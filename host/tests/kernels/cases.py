@@ -63,7 +63,8 @@ def draw(rng: np.random.Generator, shape: Shape) -> Case:
     x = rng.integers(-128, 128, (rows, s.inputs)) - zero_in
     if s.extreme:
         weights = np.where(rng.random(size) < 0.9, 127, -127)
-        x = np.where(rng.random(x.shape) < 0.9, 127, -128) - zero_in
+        row = np.where(rng.random((rows, 1)) < 0.5, 127, -128)  # neighbours far apart, of either sign
+        x = np.where(rng.random(x.shape) < 0.9, row, -1 - row) - zero_in
     numbers = (weights, bias, multipliers, shifts, low, high, zero, -128 - zero_in, 127 - zero_in)
     if conv:
         packed = pack_conv(*numbers, s.stride, s.dilation, positions=s.positions, pool=s.pool)
