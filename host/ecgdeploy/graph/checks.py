@@ -5,6 +5,7 @@ from __future__ import annotations
 from ecgdeploy.errors import ModelError
 from ecgdeploy.graph.operators import SUPPORTED
 from ecgdeploy.graph.shapes import check_shapes
+from ecgdeploy.graph.simplify import FREE, simplify
 from ecgdeploy.graph.types import Graph, Operator, Tensor
 
 # operators of which only the first input is an activation and the second holds weights
@@ -45,14 +46,20 @@ def check_graph(graph: Graph) -> None:
 
 
 def check_supported(graph: Graph) -> None:
-    """Refuse operators, element types and shapes that the static engine does not run."""
+    """Refuse operators, element types and shapes that the static engine does not run.
+
+    What only computes shapes (a dynamic batch leaves such chains) is folded away and needs no support.
+    """
     for operator in graph.operators:
+        if not operator.inputs or not operator.outputs or operator.inputs[0] < 0:
+            raise ModelError(f"{graph.name}: {operator} has no inputs or no outputs", "export it again")
+        if operator.kind in FREE:
+            check_shapes(graph, operator)
+    for operator in simplify(graph).operators:
         support = SUPPORTED.get(operator.kind)
         if support is None:
             advice = _WHAT_TO_DO.get(operator.kind.split()[0], _DEFAULT_ADVICE)
             raise ModelError(f"{graph.name}: {operator} is not supported by the static engine", advice)
-        if not operator.inputs or not operator.outputs:
-            raise ModelError(f"{graph.name}: {operator} has no inputs or no outputs", "export it again")
         check_shapes(graph, operator)
         _check_types(graph, operator, support.dtypes)
 
@@ -76,8 +83,7 @@ def _check_types(graph: Graph, operator: Operator, dtypes: tuple[str, ...]) -> N
         bias = graph.tensors[operator.inputs[2]] if len(operator.inputs) > 2 and operator.inputs[2] >= 0 else None
         if bias is not None and bias.data is None:
             raise ModelError(f"{place}: its bias {bias} is computed, not constant", "export constant biases")
-    shape_only = operator.kind in ("SHAPE", "STRIDED_SLICE", "PACK", "RESHAPE", "EXPAND_DIMS", "SQUEEZE")
-    if first.dtype not in dtypes and not (shape_only and first.dtype in ("int8", "int16", "float32", "int32")):
+    if first.dtype not in dtypes:
         raise ModelError(
             f"{place}: {first.dtype} activations ({first}); this operator runs in {', '.join(dtypes)}",
             "quantize to full int8 with `ecgdeploy quantize`, or use --engine tflm",

@@ -45,7 +45,7 @@ SUPPORTED: dict[str, Support] = {
     "RESHAPE": Support(("int8", "float32"), "free"),
     "EXPAND_DIMS": Support(("int8", "float32"), "free"),
     "SQUEEZE": Support(("int8", "float32"), "free"),
-    "STRIDED_SLICE": Support(("int8", "float32", "int32"), "whole", "shape arithmetic is folded"),
+    "STRIDED_SLICE": Support(("int8", "float32"), "whole"),
     "SLICE": Support(("int8", "float32"), "whole"),
     "SPLIT": Support(("int8", "float32"), "whole"),
     "SPLIT_V": Support(("int8", "float32"), "whole"),
@@ -57,6 +57,4 @@ SUPPORTED: dict[str, Support] = {
     "DEQUANTIZE": Support(("int8",), "stream", "int8 to float32"),
     "REVERSE_V2": Support(("int8", "float32"), "whole"),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": Support(("int8",), "stream", "16-bit cell, no peepholes or projection"),
-    "SHAPE": Support(("int32",), "free", "folded: shapes are constant"),
-    "PACK": Support(("int32",), "free", "folded where its inputs are constant"),
 }

@@ -99,6 +99,14 @@ def _read(data: bytes, label: str) -> Graph:
     outputs = _indices(sub, schema.SUBGRAPH_OUTPUTS, len(tensors), "graph outputs")
     if not inputs or not outputs:
         raise Damaged("the graph has no inputs or no outputs")
+    tables = sub.tables(schema.SUBGRAPH_TENSORS, MAX_TABLES)
+    for index in inputs:  # a dynamic batch is 1; what follows from it has concrete shapes, which are checked
+        signature = tables[index].array(schema.TENSOR_SIGNATURE, "<i4")
+        if signature is not None and any(int(v) < 0 for v in signature[: MAX_RANK + 1][1:]):
+            raise ModelError(
+                f"{label}: input {tensors[index]} has a dynamic shape {[int(v) for v in signature[: MAX_RANK + 1]]}",
+                "export with batch 1 and fixed lengths",
+            )
     names = _signature_names(model)
     return Graph(
         tensors, operators, inputs, outputs, sha256_bytes(data), label,
@@ -150,14 +158,8 @@ def _tensor(index: int, table: Table, buffers: list[Table], label: str) -> Tenso
     shape = tuple(int(v) for v in shape_values[: MAX_RANK + 1]) if shape_values is not None else ()
     if len(shape) > MAX_RANK:
         raise Damaged(f"tensor {index} has more than {MAX_RANK} dimensions")
-    signature = table.array(schema.TENSOR_SIGNATURE, "<i4")
     if any(v < 0 for v in shape):
         raise ModelError(f"{place} has a dynamic shape {list(shape)}", "export with batch 1 and fixed lengths")
-    if signature is not None and any(int(v) < 0 for v in signature[: MAX_RANK + 1][1:]):
-        raise ModelError(
-            f"{place} has a dynamic shape {[int(v) for v in signature[: MAX_RANK + 1]]}",
-            "export with batch 1 and fixed lengths",
-        )
     elements = 1
     for extent in shape:
         if extent == 0:

@@ -53,7 +53,8 @@ def check_shapes(graph: Graph, operator: Operator) -> None:
     if operator.kind in ("RESHAPE", "EXPAND_DIMS", "SQUEEZE"):
         before, after = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
         if before.elements != after.elements or before.dtype != after.dtype:
-            raise ModelError(f"{graph.name}: {operator} turns {before} into {after}", "export the model again")
+            text = f"{graph.name}: {operator} turns {before} into {after}"
+            raise ModelError(text, "export with batch 1 and fixed lengths")
         return
     rule = _RULES.get(operator.kind)
     if rule is None:

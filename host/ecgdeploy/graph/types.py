@@ -73,7 +73,8 @@ class Tensor:
         return self.elements * ITEM_BYTES[self.dtype]
 
     def __str__(self) -> str:
-        return f"tensor {self.index} '{self.name}' {self.dtype}{list(self.shape)}"
+        name = self.name if len(self.name) <= 60 else "..." + self.name[-57:]
+        return f"tensor {self.index} '{name}' {self.dtype}{list(self.shape)}"
 
 
 @dataclass(frozen=True, eq=False)
