@@ -229,6 +229,11 @@ class ChannelTransport(Transport):
         return " ".join(said[-300:].decode("utf-8", "replace").split())
 
 
+def own_remote(host: str, known_hosts: Path | None = None, key: Path | None = None) -> SshRemote:
+    """The board, with what `$ECGDEPLOY_KNOWN_HOSTS` and `$ECGDEPLOY_SSH_KEY` say where nothing is given."""
+    return SshRemote(host, known_hosts or _from("ECGDEPLOY_KNOWN_HOSTS"), key or _from("ECGDEPLOY_SSH_KEY"))
+
+
 def _from(variable: str) -> Path | None:
     value = os.environ.get(variable)
     return Path(value) if value else None
@@ -241,7 +246,7 @@ class SshLine(Transport):
     start_s = ChannelTransport.start_s
 
     def __init__(self, url: str, known_hosts: Path | None = None, key: Path | None = None) -> None:
-        self._remote = SshRemote(url, known_hosts or _from("ECGDEPLOY_KNOWN_HOSTS"), key or _from("ECGDEPLOY_SSH_KEY"))
+        self._remote = own_remote(url, known_hosts, key)
         self._line: Transport | None = None
         self.name = f"ssh {self._remote.name}"
 

@@ -52,6 +52,7 @@ class Request:
     record_of : name to record, for the strip of ECG in the page and for EC57.
     groups : of a task with several heads: name of the group to its (first, one past last) class.
     whole_records : every beat of the test records is in `test`, so that the device can be scored as an annotator.
+    board_state : reads a Linux board's heat, throttling and power (`BoardState` as a dict), before and after the run.
     """
 
     model: Path
@@ -65,6 +66,7 @@ class Request:
     record_of: Callable[[str], Record] | None = None
     whole_records: bool = False
     groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    board_state: Callable[[], dict[str, Any]] | None = None
 
 
 def measure(request: Request, progress: Progress | None = None) -> MeasureResult:
@@ -87,7 +89,9 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
     run_id = _identity(request, model, stored)
     request.folder.mkdir(parents=True, exist_ok=True)
     with Journal.open(request.folder / "journal.jsonl", run_id, resume=request.resume) as journal:
+        before = request.board_state() if request.board_state else None
         _stream(request, stored, journal, report)
+        after = request.board_state() if request.board_state else None
         answers, link = _Answers.read(journal, len(stored), model), _total(journal.notes)
         lines = [canonical_json({"index": index, **_lasting(journal[index])}) for index in range(len(stored))]
     tensors = _split_inputs(model, stored)
@@ -97,10 +101,16 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
         others = [reference, litert_stored(request.model, tensors, REFERENCE_KERNELS)]
     else:
         reference, others = golden(request.model, tensors, lambda d, t: report("golden reference", d, t)), []
+    if any(state and state["throttled"] for state in (before, after)):
+        answers = replace(answers, flags=(*answers.flags, "throttled"))
     result = _result(request, model, test, answers, reference, link, report)
+    extra: dict[str, Any] = {}
     if others:
-        compared = [asdict(agreement(answers.outputs, other)) for other in others]
-        result = replace(result, extra={**result.extra, "agreement": compared})
+        extra["agreement"] = [asdict(agreement(answers.outputs, other)) for other in others]
+    if before is not None:
+        extra["board_state"] = {"before": before, "after": after}
+    if extra:
+        result = replace(result, extra={**result.extra, **extra})
     _write(request.folder, result, lines)
     return result
 

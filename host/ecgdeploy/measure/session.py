@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,8 +89,31 @@ def run(choice: Choice, progress: Progress) -> Outcome:
         whole_records=whole,
         groups=getattr(task, "groups", {}),
         record_of=getattr(getattr(task, "reader", None), "record", None),
+        board_state=_board_state(choice, firmware),
     )
     return Outcome(folder, measure(request, progress).as_dict())
+
+
+def _board_state(choice: Choice, firmware: Build) -> Callable[[], dict[str, Any]] | None:
+    """How a Linux board's state is read; for an emulated one, that there is none."""
+    from ecgdeploy.projects import board_of
+
+    linux = board_of(firmware.manifest).linux
+    if linux is None:
+        return None
+    if not (choice.port or "").startswith("ssh://"):
+        why = "emulated: this computer's state is not the board's" if choice.emulate else "not reached over SSH"
+        return lambda: {"throttled": None, "throttling": why, "temperature_c": None, "power_mw": None, "power": why,
+                        "rails_mw": {}}
+
+    def read() -> dict[str, Any]:
+        from ecgdeploy.devices.board_state import read_state
+        from ecgdeploy.devices.ssh import own_remote
+
+        with own_remote(str(choice.port)) as remote:
+            return asdict(read_state(remote, linux))
+
+    return read
 
 
 def _line(choice: Choice, firmware: Build) -> dict[str, Any]:

@@ -57,6 +57,8 @@ TABLE = (
          "report it with the run folder"),
     Code("drift", INVALID, (TIME,), "the time of an inference changed during the run",
          "let the board cool down, and keep other work off it"),
+    Code("throttled", INVALID, (TIME,), "the board slowed itself down during or before the run",
+         "cool it, use the power supply it asks for, restart it, and measure again"),
     Code("emulated", UNMEASURED, (), "emulated: instructions were counted, time and energy were not measured",
          "measure on the board"),
 )  # fmt: skip

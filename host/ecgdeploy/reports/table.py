@@ -136,6 +136,10 @@ def _verdict(result: dict[str, Any]) -> Text:
     text.append(f"bit-identical outputs: {exact['identical']:,} of {exact['compared']:,}",
                 style="bold green" if same else "bold red")
     text.append(f"  (reference: {result['provenance']['golden']})\n")
+    state = result["extra"].get("board_state", {}).get("after")
+    if state:
+        power = "unavailable" if state["power_mw"] is None else f"{state['power_mw']:,.0f} mW"
+        text.append(f"power: {power} ({state['power']}); throttling: {state['throttling']}\n")
     for other in result["extra"].get("agreement", []):
         text.append(
             f"{other['source']}: {other['identical']:,} of {other['windows']:,} windows identical, "
