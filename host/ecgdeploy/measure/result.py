@@ -66,12 +66,29 @@ class Memory:
 
 @dataclass(frozen=True)
 class LinkUse:
-    """Traffic of the run. Null where the transport cannot tell."""
+    """Traffic of the run. Null where the transport cannot tell.
+
+    ``goodput`` is payload over all bytes on the wire, both ways; ``host_ms_per_inference`` is this computer's own time
+    in the link for one inference, waiting for the device left out.
+    """
 
     payload_bytes: int | None = None
     wire_bytes: int | None = None
     retries: int | None = None
     transport: str | None = None
+    goodput: float | None = None
+    host_ms_per_inference: float | None = None
+
+    @classmethod
+    def of(
+        cls, transport: str | None, payload_bytes: int, wire_bytes: int, retries: int, inferences: int, host_s: float
+    ) -> LinkUse:
+        """Traffic from its counts."""
+        return cls(
+            payload_bytes, wire_bytes, retries, transport,
+            goodput=round(payload_bytes / wire_bytes, 4) if wire_bytes else None,
+            host_ms_per_inference=round(1000 * host_s / inferences, 4) if inferences else None,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -138,13 +138,13 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 def _total(notes: Iterable[dict[str, Any]]) -> LinkUse:
     """Sum of what every sitting of the run moved."""
-    total: dict[str, int] = {"payload_bytes": 0, "wire_bytes": 0, "retries": 0}
+    total: dict[str, Any] = {"payload_bytes": 0, "wire_bytes": 0, "retries": 0, "inferences": 0, "host_s": 0.0}
     transport = None
     for note in notes:
         transport = note["transport"]
         for key in total:
-            total[key] += note[key]
-    return LinkUse(transport=transport, **total)
+            total[key] += note.get(key, 0)
+    return LinkUse.of(transport, **total)
 
 
 def _checked_view(view: Any) -> TestView:
@@ -216,7 +216,8 @@ def _check_build(hello: Hello, request: Request) -> None:
 def _link_use(device: Device) -> dict[str, Any]:
     use = device.statistics
     return {"transport": device.name, "payload_bytes": use.payload_bytes,
-            "wire_bytes": use.bytes_sent + use.bytes_received, "retries": use.retries}
+            "wire_bytes": use.bytes_sent + use.bytes_received, "retries": use.retries,
+            "inferences": use.inferences, "host_s": use.host_s}
 
 
 def _entry(index: int, test: TestView, answer: Inference) -> dict[str, Any]:

@@ -148,6 +148,10 @@ def _verdict(result: dict[str, Any]) -> Text:
         )
     if latency["unit"] == "instructions":
         text.append(NOT_A_TIME + "\n", style="dim")
+    link = result.get("link") or {}
+    if link.get("goodput") is not None and link.get("host_ms_per_inference") is not None:
+        text.append(f"link: {percent(link['goodput'])} % payload, {link['host_ms_per_inference']:.3f} ms of host time "
+                    f"an inference, {link['retries']} repetitions\n", style="dim")
     for code in invalid(result["validity"]):
         text.append(f"INVALID: {code}\n", style="bold red")
     return text
