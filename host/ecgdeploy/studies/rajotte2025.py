@@ -18,7 +18,7 @@ import numpy as np
 from ecgdeploy.errors import DataError
 from ecgdeploy.models.paper import LEADS, UNITS
 from ecgdeploy.provenance import sha256_file, versions
-from ecgdeploy.studies import on_device
+from ecgdeploy.studies import beats_unit, on_device
 from ecgdeploy.studies.base import Context, Done, Study, Unit
 from ecgdeploy.studies.subset import SubsetTask
 from ecgdeploy.training import checks, config, figures
@@ -46,7 +46,7 @@ def units(quick: bool, ablate: bool) -> tuple[Unit, ...]:
     grid = QUICK if quick else tuple((leads, outputs) for leads in LEADS for outputs in UNITS)
     # the size of a file does not depend on training: both forms show the paper's own network
     sizes = Unit(SIZES, {"leads": 5, "outputs": "56"}, tuple(f"{SIZES}/{name}" for name in PAPER_PRECISIONS))
-    return (*(_unit(leads, outputs) for leads, outputs in grid), sizes)
+    return (*(_unit(leads, outputs) for leads, outputs in grid), sizes, beats_unit.unit())
 
 
 def _unit(leads: int, outputs: str) -> Unit:
@@ -135,6 +135,9 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
         from ecgdeploy.studies import int8_mistakes
 
         yield from int8_mistakes.work(unit, context)
+        return
+    if unit.id == beats_unit.UNIT:
+        yield from beats_unit.work(unit, context)
         return
     if unit.id == SIZES:
         yield from _sizes(unit, context)

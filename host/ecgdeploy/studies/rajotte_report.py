@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ecgdeploy.quantization import deployability
+from ecgdeploy.studies import beats_unit, runner, statistics
 from ecgdeploy.studies import rajotte_paper as paper
-from ecgdeploy.studies import runner, statistics
 from ecgdeploy.studies.rajotte2025 import ABLATION, HEADS, ON_DEVICE, PAPER_PRECISIONS, PRECISIONS, SIZES
 from ecgdeploy.studies.tables import Bars, Report, Table
 
@@ -21,15 +21,16 @@ def report(rows: list[dict[str, Any]], folder: Path) -> Report:
     done = [row for row in rows if row["status"] == "done"]
     grid: Rows = {}
     for row in done:
-        if row["unit"] not in (ABLATION, SIZES):
+        if row["unit"] not in (ABLATION, SIZES, beats_unit.UNIT):
             key = (row["params"]["leads"], row["params"]["outputs"])
             grid.setdefault(key, {})[row["cell"].split("/")[1]] = row
     grid = dict(sorted(grid.items(), key=lambda item: (-item[0][0], -int(item[0][1]))))
     sizes = {row["cell"].split("/")[1]: row["result"] for row in done if row["unit"] == SIZES}
+    beats = {row["cell"].split("/")[1]: row for row in done if row["unit"] == beats_unit.UNIT}
     mistakes = [row for row in done if row["unit"] == ABLATION]
     tables = [
-        _auc(grid), _against_float32(grid, folder), _f1(grid), _size(sizes), _times(grid), _device(grid),
-        _statistics(grid, folder), _runs_on(), _mistakes(mistakes), _failed(rows),
+        _auc(grid), _against_float32(grid, folder), _f1(grid), _beats(beats, folder), _size(sizes),
+        _times(grid), _device(grid), _statistics(grid, folder), _runs_on(), _mistakes(mistakes), _failed(rows),
     ]
     return Report(
         title="rajotte2025: quantization of a multi-task CNN on PTB-XL",
@@ -123,6 +124,26 @@ def _f1(grid: Rows) -> Table:
             rows.append((_name(key), head, theirs, ours, _less(ours, theirs), int8))
     columns = ("configuration", "task", "paper", "ours", "difference", "our int8")
     return Table("macro_f1", "Fig. 2: macro F1, mean of float32, float16 and dynamic range", columns, tuple(rows))
+
+
+def _beats(cells: dict[str, dict[str, Any]], folder: Path) -> Table:
+    rows: list[tuple[Any, ...]] = []
+    if "float32" in cells:
+        base = runner.arrays_of(folder, cells["float32"]["cell"])
+        for name in beats_unit.PRECISIONS:
+            if name not in cells:
+                continue
+            result = cells[name]["result"]
+            spread: tuple[float | None, ...] = (None, None, None)
+            if name != "float32":
+                found = runner.arrays_of(folder, cells[name]["cell"])["probabilities"]
+                spread = statistics.bootstrap_macro_auc(
+                    base["targets"], base["probabilities"], found, 100, records=base["records"]
+                )
+            rows.append((name, result["accuracy"], result["macro_f1"], result["macro_auc"], *spread, result["bytes"]))
+    columns = ("precision", "accuracy", "macro F1", "macro AUC", "change of macro AUC", "95 % from", "to", "bytes")
+    title = "beat-cnn on every MIT-BIH DS2 beat; paired bootstrap over whole records, 100 rounds"
+    return Table("beat_cnn", title, columns, tuple(rows))
 
 
 def _size(sizes: dict[str, Any]) -> Table:

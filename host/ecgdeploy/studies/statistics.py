@@ -72,15 +72,22 @@ def _wilcoxon(difference: np.ndarray) -> float:
 
 
 def bootstrap_macro_auc(
-    targets: np.ndarray, first: np.ndarray, second: np.ndarray, rounds: int = 1000, seed: int = 0
+    targets: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    rounds: int = 1000,
+    seed: int = 0,
+    records: np.ndarray | None = None,
 ) -> tuple[float, float, float]:
     """Macro AUC of `second` less that of `first`, with its 95 % interval: paired bootstrap over the records.
 
     Parameters
     ----------
-    targets : 0/1 [n, classes]
+    targets : 0/1 [n, classes] or int [n]
     first, second : float [n, classes]
-        Probabilities of two models for the same records.
+        Probabilities of two models for the same examples.
+    records : [n], optional
+        Record of each example, where a record has several: whole records are drawn, as their beats are alike.
 
     Returns
     -------
@@ -89,8 +96,11 @@ def bootstrap_macro_auc(
     """
     rng = np.random.default_rng(seed)
     differences = np.empty(rounds)
+    names = np.arange(len(targets)) if records is None else np.asarray(records)
+    order = np.argsort(names, kind="stable")
+    blocks = np.split(order, np.flatnonzero(np.diff(np.unique(names, return_inverse=True)[1][order])) + 1)
     for index in range(rounds):
-        rows = rng.integers(0, len(targets), len(targets))
+        rows = np.concatenate([blocks[i] for i in rng.integers(0, len(blocks), len(blocks))])
         a, b = class_auc(targets[rows], first[rows]), class_auc(targets[rows], second[rows])
         differences[index] = np.nanmean(b) - np.nanmean(a)
     observed = float(np.nanmean(class_auc(targets, second)) - np.nanmean(class_auc(targets, first)))

@@ -183,6 +183,7 @@ def _fit(
         "epochs_run": len(outcome.history),
         "stopped_early": outcome.stopped_early,
         "validation": result,
+        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "replicas": strategy.num_replicas_in_sync,
         "peak_host_ram_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "versions": versions("tensorflow", "keras", "numpy"),

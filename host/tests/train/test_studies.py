@@ -27,11 +27,18 @@ def toy(monkeypatch):
 
 def test_the_grid_is_the_papers():
     full = rajotte2025.STUDY.units(False, False)
-    grid = [unit for unit in full if unit.id != rajotte2025.SIZES]
+    grid = [unit for unit in full if unit.id not in (rajotte2025.SIZES, "beat-cnn")]
     assert len(grid) == 9
     assert sum(len(unit.cells) for unit in grid) == 72  # seven precisions, and int8 on the device
-    quick = {unit.params["leads"] for unit in rajotte2025.STUDY.units(True, False)}
+    quick = {unit.params.get("leads") for unit in rajotte2025.STUDY.units(True, False)}
     assert {12, 3} <= quick
+
+
+def test_the_full_form_trains_as_the_paper_says():
+    full = rajotte2025.settings(12, list(UNITS["75"]), quick=False)
+    assert (full.epochs, full.batch, full.optimizer.learning_rate, full.loss.kind) == (30, 128, 1e-3, "focal")
+    assert full.model.name == "mtcnn" and full.optimizer.schedule == "constant"
+    assert rajotte2025.settings(12, list(UNITS["75"]), quick=True).model.name == "mtcnn-pooled"
 
 
 def test_every_cell_becomes_a_row_and_a_failed_one_says_why(tmp_path):
@@ -146,8 +153,10 @@ def test_the_bootstrap_interval_holds_the_difference_and_zero_for_equals():
     targets = rng.integers(0, 2, (200, 3))
     good = targets + rng.normal(0, 0.7, targets.shape)
     assert statistics.bootstrap_macro_auc(targets, good, good, 50) == (0.0, 0.0, 0.0)
-    change, low, high = statistics.bootstrap_macro_auc(targets, good, rng.normal(size=targets.shape), 100)
-    assert low <= change <= high < 0
+    bad = rng.normal(size=targets.shape)
+    for records in (None, np.arange(200) // 10):
+        change, low, high = statistics.bootstrap_macro_auc(targets, good, bad, 100, records=records)
+        assert low <= change <= high < 0
 
 
 def test_a_data_error_in_a_unit_is_not_a_traceback():
