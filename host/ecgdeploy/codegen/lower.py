@@ -512,3 +512,8 @@ _HANDLERS: dict[str, Callable[[Lowering, Operator], None]] = {
     "HARD_SWISH": _lookup, "QUANTIZE": _lookup, "SOFTMAX": _softmax, "CONCATENATION": _concat, "PAD": _pad,
     "RSQRT": _lookup, "SQUARED_DIFFERENCE": _elementwise, **GENERAL_HANDLERS,
 }  # fmt: skip
+
+
+def handled_operators() -> set[str]:
+    """Operators that can be lowered; `ecgdeploy.graph.operators` lists the same ones."""
+    return {*_HANDLERS, *FLOAT_HANDLERS, *FREE}

@@ -58,3 +58,25 @@ SUPPORTED: dict[str, Support] = {
     "REVERSE_V2": Support(("int8", "float32"), "whole"),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": Support(("int8",), "stream", "16-bit cell, no peepholes or projection"),
 }
+
+
+def as_markdown() -> str:
+    """The table as the reference page ``docs/reference/operators.md``."""
+    schedules = {
+        "stream": "runs while the input arrives",
+        "whole": "waits for its whole input",
+        "free": "costs nothing",
+    }
+    lines = [
+        "# Operators of the static engine",
+        "",
+        "Rendered from `ecgdeploy.graph.operators.SUPPORTED`; a test fails when this page drifts. Results are those of",
+        "TensorFlow Lite Micro's kernels, bit for bit. Everything else is refused before any C is written.",
+        "",
+        "| operator | element types | schedule | limits |",
+        "|---|---|---|---|",
+    ]
+    for kind in sorted(SUPPORTED):
+        support = SUPPORTED[kind]
+        lines.append(f"| {kind} | {', '.join(support.dtypes)} | {schedules[support.schedule]} | {support.note} |")
+    return "\n".join(lines) + "\n"
