@@ -62,9 +62,9 @@ def draw(rng: np.random.Generator, shape: Shape) -> Case:
     rows = (s.positions * s.pool - 1) * s.stride + (s.taps - 1) * s.dilation + 1
     x = rng.integers(-128, 128, (rows, s.inputs)) - zero_in
     if s.extreme:
-        weights = np.where(rng.random(size) < 0.9, 127, -127)
+        weights, zero_in = np.where(rng.random(size) < 0.98, 127, -127), 0
         row = np.where(rng.random((rows, 1)) < 0.5, 127, -128)  # neighbours far apart, of either sign
-        x = np.where(rng.random(x.shape) < 0.9, row, -1 - row) - zero_in
+        x = np.where(rng.random(x.shape) < 0.98, row, -1 - row) - zero_in
     numbers = (weights, bias, multipliers, shifts, low, high, zero, -128 - zero_in, 127 - zero_in)
     if conv:
         packed = pack_conv(*numbers, s.stride, s.dilation, positions=s.positions, pool=s.pool)

@@ -41,8 +41,8 @@ CORNERS = (
     Shape("conv", 7, 3, 8, positions=5, ending="clamp", left=True),
     Shape("conv", 3, 1, 30, positions=1, ending="int8"),
     Shape("conv", 4, 45, 12, 2, positions=4, pool=2),
-    Shape("conv", 4, 1, 200, positions=30, pool=2, ending="int8", extreme=True),
-    Shape("conv", 4, 1, 250, positions=30, pool=2, ending="relu", extreme=True),
+    Shape("conv", 4, 1, 500, positions=20, pool=2, ending="int8", extreme=True),  # 256 * b swings over all 32 bits
+    Shape("conv", 4, 1, 500, positions=20, pool=2, ending="relu", extreme=True),
     Shape("conv", 4, 3, 8, dilation=3, positions=2, pool=2),
     Shape("depthwise", 0, 31, 6, positions=7),
     Shape("depthwise", 0, 7, 330, positions=3),
