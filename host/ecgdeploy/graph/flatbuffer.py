@@ -6,6 +6,7 @@ gigabytes. Here every access is checked against the buffer, and `Damaged` is rai
 
 from __future__ import annotations
 
+import math
 import struct
 
 import numpy as np
@@ -55,7 +56,12 @@ class Table:
     def scalar(self, slot: int, code: str, default: float = 0) -> float:
         """Scalar of struct format `code` (``b B h i I q f``...)."""
         at = self._field(slot)
-        return _unpack("<" + code, struct.calcsize("<" + code), self.buffer, at) if at else default
+        if not at:
+            return default
+        value = _unpack("<" + code, struct.calcsize("<" + code), self.buffer, at)
+        if not math.isfinite(value):
+            raise Damaged(f"a number at {at} is {value}")
+        return value
 
     def integer(self, slot: int, code: str = "i", default: int = 0) -> int:
         """Integer scalar."""

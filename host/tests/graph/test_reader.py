@@ -84,3 +84,16 @@ def test_mutated_files_are_read_or_refused_but_never_crash():
         else:
             costs(graph)
     assert 0 < refused < 3000
+
+
+def test_a_number_that_is_none_is_refused_wherever_it_stands():
+    from ecgdeploy import zoo
+    from ecgdeploy.codegen import generate
+
+    data, one, refused, at = zoo.preset("beat-cnn").int8.read_bytes(), b"\x00\x00\x80\x3f", 0, -1
+    while (at := data.find(one, at + 1)) >= 0:
+        try:
+            generate(read_tflite(data[:at] + b"\x00\x00\xc0\x7f" + data[at + 4 :]), "cortex-m4")
+        except ModelError:
+            refused += 1
+    assert refused, "softmax's beta at least is a float in the file"
