@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
+from ecgdeploy import scoring
 from ecgdeploy.training.figures import class_auc
 
 
@@ -31,15 +32,6 @@ class Paired:
     subjects: int
 
 
-def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's step-down correction (Holm 1979): adjusted p values [m]."""
-    order = np.argsort(p)
-    adjusted = np.maximum.accumulate(np.asarray(p)[order] * (len(p) - np.arange(len(p))))
-    out = np.empty(len(p))
-    out[order] = np.minimum(adjusted, 1.0)
-    return out
-
-
 def compare(values: dict[str, np.ndarray]) -> Paired:
     """Kolmogorov-Smirnov, Friedman, then Wilcoxon pairs with Holm's correction, as in Rajotte et al., section III-D.
 
@@ -57,18 +49,11 @@ def compare(values: dict[str, np.ndarray]) -> Paired:
     for name, row in zip(names, table, strict=True):
         spread = row.std(ddof=1)
         normality[name] = float(stats.kstest((row - row.mean()) / spread, "norm").pvalue) if spread > 0 else 0.0
-    friedman = float(stats.friedmanchisquare(*table).pvalue) if len(names) > 2 else float("nan")
+    friedman = scoring.friedman(table.T).p_value if len(names) > 2 else float("nan")
     pairs = list(combinations(range(len(names)), 2))
-    raw = np.array([_wilcoxon(table[a] - table[b]) for a, b in pairs])
-    corrected = holm(raw)
+    corrected = scoring.holm([scoring.wilcoxon(table[a], table[b]).p_value for a, b in pairs])
     named = {(names[a], names[b]): float(p) for (a, b), p in zip(pairs, corrected, strict=True)}
     return Paired(normality, friedman, named, table.shape[1])
-
-
-def _wilcoxon(difference: np.ndarray) -> float:
-    from scipy import stats
-
-    return float(stats.wilcoxon(difference).pvalue) if np.any(difference) else 1.0
 
 
 def bootstrap_macro_auc(
@@ -94,15 +79,11 @@ def bootstrap_macro_auc(
     difference, low, high : float
         A class is left out of a resample that has only one kind of target for it.
     """
-    rng = np.random.default_rng(seed)
-    differences = np.empty(rounds)
-    names = np.arange(len(targets)) if records is None else np.asarray(records)
-    order = np.argsort(names, kind="stable")
-    blocks = np.split(order, np.flatnonzero(np.diff(np.unique(names, return_inverse=True)[1][order])) + 1)
-    for index in range(rounds):
-        rows = np.concatenate([blocks[i] for i in rng.integers(0, len(blocks), len(blocks))])
-        a, b = class_auc(targets[rows], first[rows]), class_auc(targets[rows], second[rows])
-        differences[index] = np.nanmean(b) - np.nanmean(a)
-    observed = float(np.nanmean(class_auc(targets, second)) - np.nanmean(class_auc(targets, first)))
-    low, high = np.quantile(differences, (0.025, 0.975))
-    return observed, float(low), float(high)
+    found = scoring.paired_bootstrap(
+        _macro_auc, targets, second, first, resamples=rounds, seed=seed, groups=records
+    ).difference
+    return found.estimate, found.low, found.high
+
+
+def _macro_auc(targets: np.ndarray, probabilities: np.ndarray) -> float:
+    return float(np.nanmean(class_auc(targets, probabilities)))

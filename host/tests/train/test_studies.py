@@ -133,11 +133,6 @@ def test_some_leads_reads_like_the_columns_of_an_array():
     assert np.array_equal(np.asarray(some), x[..., [0, 1, 7]])
 
 
-def test_holm_is_the_textbook_example():
-    # Holm 1979: 0.01, 0.02, 0.03, 0.005 -> 4 x 0.005, 3 x 0.01, then the maximum so far
-    assert statistics.holm(np.array([0.01, 0.02, 0.03, 0.005])) == pytest.approx([0.03, 0.04, 0.04, 0.02])
-
-
 def test_alike_treatments_are_not_called_different():
     rng = np.random.default_rng(0)
     base_values = rng.normal(size=60)
