@@ -49,6 +49,9 @@ class Board(paramiko.ServerInterface):
 
     def close(self) -> None:
         """Switch the board off."""
+        # close() alone leaves the port listening for as long as the serving thread waits in accept()
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         for transport in self.transports:
             transport.close()
