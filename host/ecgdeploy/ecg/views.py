@@ -36,6 +36,8 @@ class View:
         The data set, as it is to be named in reports.
     provenance : dict
         The data set's hash, the split's name, the part.
+    person : float32 [n, 3], optional
+        Age and sex (`person.FEATURES`), for models that take them as a second input.
     """
 
     part: ClassVar[str] = ""
@@ -48,6 +50,7 @@ class View:
     synthetic: bool
     source: str
     provenance: dict[str, Any] = field(default_factory=dict)
+    person: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if not self.part:
@@ -59,16 +62,33 @@ class View:
             raise DataError(
                 f"a view's inputs are {self.inputs.dtype} {self.inputs.shape}", "they are float32 [n, samples, leads]"
             )
+        if self.person is not None and (len(self.person) != count or self.person.dtype != np.float32):
+            raise DataError("a view's persons do not match its inputs", "give one row of float32 an example")
         # a view that was made from another part's arrays and provenance is a leak, whatever its class says
         made_for = self.provenance.get("part", self.part)
         if made_for != self.part:
             raise DataError(f"a {type(self).__name__} cannot be made of {made_for} data", "ask the task for its view")
-        for array in (self.inputs, self.targets, self.record_ids, self.positions):
+        for array in (self.inputs, self.targets, self.record_ids, self.positions, self.person):
             if isinstance(array, np.ndarray):  # shards are read-only by nature
                 array.setflags(write=False)
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    def arrays(self, inputs: int) -> tuple[Any, ...]:
+        """What a model of so many inputs takes: the signal, and age and sex for a second one.
+
+        Raises
+        ------
+        DataError
+            The model takes more than this data set has.
+        """
+        if inputs == 1:
+            return (self.inputs,)
+        if inputs == 2 and self.person is not None:
+            return self.inputs, self.person
+        has = "the signal, age and sex" if self.person is not None else "the signal"
+        raise DataError(f"the model takes {inputs} inputs, the task gives {has}", "choose a --task made for this model")
 
     def batches(self, size: int, seed: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Inputs and targets in batches of `size`, in order or (with a seed) shuffled."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,23 @@ def litert_coding(detail: dict[str, Any]) -> TensorCoding:
     scale, zero_point = detail["quantization"]
     shape = tuple(int(extent) for extent in detail["shape"])
     return TensorCoding(np.dtype(detail["dtype"]), float(scale), int(zero_point), shape)
+
+
+def paired(codings: Sequence[TensorCoding], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """`arrays` [n, ...] in the order of the tensors that take them: converters reorder them, sizes tell them apart.
+
+    Raises
+    ------
+    DataError
+        Another number of inputs, or sizes that do not tell.
+    """
+    if len(codings) == len(arrays) == 1:
+        return list(arrays)
+    sizes = [int(np.prod(array.shape[1:])) for array in arrays]
+    wanted = [int(np.prod(coding.shape)) for coding in codings]
+    if sorted(sizes) != sorted(wanted) or len(set(sizes)) != len(sizes):
+        raise DataError(f"inputs of {wanted} values, the task gives {sizes}", "choose a --task made for this model")
+    return [arrays[sizes.index(size)] for size in wanted]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,11 +153,11 @@ class LiteRt:
 
     path: Path
 
-    def run(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Real inputs [n, ...] to real outputs [n, size], in the order of the model's output tensors."""
         from ai_edge_litert.interpreter import Interpreter
 
-        from ecgdeploy.measure.model import litert_coding
+        from ecgdeploy.measure.model import litert_coding, paired
 
         try:
             interpreter = Interpreter(model_path=str(self.path), num_threads=1)
@@ -167,7 +167,8 @@ class LiteRt:
                              "the file may be damaged; convert the model again") from error
         ins, outs = interpreter.get_input_details(), interpreter.get_output_details()
         codings_in, codings_out = [litert_coding(d) for d in ins], [litert_coding(d) for d in outs]
-        stored = [coding.encode(values) for coding, values in zip(codings_in, inputs, strict=True)]
+        arrays = paired(codings_in, inputs)
+        stored = [coding.encode(values) for coding, values in zip(codings_in, arrays, strict=True)]
         results: list[list[np.ndarray]] = [[] for _ in outs]
         for index in range(len(inputs[0])):
             for detail, tensor in zip(ins, stored, strict=True):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ecgdeploy.errors import DataError, DeviceError
-from ecgdeploy.measure.model import ModelFile
+from ecgdeploy.measure.model import ModelFile, paired
 from ecgdeploy.measure.references import (
     DELEGATE,
     REFERENCE_KERNELS,
@@ -158,11 +158,10 @@ def _checked_view(view: Any) -> TestView:
 
 def _encode(model: ModelFile, test: TestView) -> np.ndarray:
     """Input bytes of every window, uint8 [n, bytes]; a model with several inputs takes them end to end."""
-    if len(model.inputs) != 1:
-        raise DataError(f"the model takes {len(model.inputs)} inputs, the task gives one",
-                        "choose a --task made for this model")
-    part = model.inputs[0].encode(test.inputs)
-    return part.reshape(len(part), -1).view(np.uint8)
+    arrays = paired(model.inputs, test.arrays(len(model.inputs)))
+    parts = [coding.encode(array) for coding, array in zip(model.inputs, arrays, strict=True)]
+    stored = [np.ascontiguousarray(part.reshape(len(part), -1)).view(np.uint8) for part in parts]
+    return stored[0] if len(stored) == 1 else np.concatenate(stored, axis=1)
 
 
 def _split_inputs(model: ModelFile, stored: np.ndarray) -> list[np.ndarray]:
@@ -261,7 +260,7 @@ def _result(request: Request, model: ModelFile, test: TestView, answers: _Answer
             link: LinkUse, report: Progress) -> MeasureResult:
     classes = tuple(test.classes)
     report("host LiteRT", 0, 1)
-    values = test.inputs
+    values = test.arrays(len(model.inputs))
     outputs = [coding.decode(output) for coding, output in zip(model.outputs, answers.outputs, strict=True)]
     columns = {"device": _joined(outputs, model, request)}
     columns["host int8" if model.outputs[0].scale else "host float32"] = _host(model, request, values)
@@ -291,8 +290,8 @@ def _result(request: Request, model: ModelFile, test: TestView, answers: _Answer
     )
 
 
-def _host(model: ModelFile, request: Request, values: np.ndarray) -> np.ndarray:
-    return _joined(LiteRt(model.path).run([values]), model, request)
+def _host(model: ModelFile, request: Request, values: tuple[np.ndarray, ...]) -> np.ndarray:
+    return _joined(LiteRt(model.path).run(values), model, request)
 
 
 def _joined(outputs: list[np.ndarray], model: ModelFile, request: Request) -> np.ndarray:

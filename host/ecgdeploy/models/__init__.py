@@ -16,6 +16,7 @@ BUILDERS: dict[str, tuple[str, str]] = {
     "beat-cnn": ("beats", "beat_cnn"),
     "mtcnn": ("multitask", "mtcnn"),
     "mtcnn-pooled": ("multitask", "mtcnn_pooled"),
+    "ahmed-resnet": ("ahmed", "ahmed_resnet"),
 }
 
 

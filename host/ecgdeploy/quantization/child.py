@@ -1,7 +1,7 @@
 """The converter's own process: a crash of TensorFlow's converter ends here and not in the caller.
 
-``python -m ecgdeploy.quantization.child FOLDER`` reads ``request.json`` and ``calibration.npy`` and writes
-``PRECISION.tflite`` each and, last, ``answer.json``.
+``python -m ecgdeploy.quantization.child FOLDER`` reads ``request.json``, ``calibration.npy`` and ``person.npy`` (age
+and sex, for a model of two inputs) and writes ``PRECISION.tflite`` each and, last, ``answer.json``.
 """
 
 from __future__ import annotations
@@ -25,8 +25,13 @@ def batch_one(model: Any) -> Any:
     return clone
 
 
-def to_bytes(model: Any, precision: str, windows: np.ndarray | None, per_channel: bool = True) -> bytes:
-    """``.tflite`` of a batch-1 Keras model; `windows` float32 [n, samples, leads] calibrate the integer precisions."""
+def to_bytes(
+    model: Any, precision: str, windows: np.ndarray | None, per_channel: bool = True, person: np.ndarray | None = None
+) -> bytes:
+    """``.tflite`` of a batch-1 Keras model.
+
+    `windows` float32 [n, samples, leads], and `person` [n, 3] for a second input, calibrate the integer precisions.
+    """
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
@@ -41,8 +46,9 @@ def to_bytes(model: Any, precision: str, windows: np.ndarray | None, per_channel
         calibration = np.asarray(windows)
 
         def representative() -> Iterator[list[np.ndarray]]:
-            for window in calibration:
-                yield [window[None, None].astype(np.float32)]
+            for number, window in enumerate(calibration):
+                second = [] if len(model.inputs) == 1 else [np.asarray(person)[number : number + 1]]
+                yield [window[None, None].astype(np.float32), *second]
 
         converter.representative_dataset = representative
         builtins = tf.lite.OpsSet
@@ -60,8 +66,8 @@ def to_bytes(model: Any, precision: str, windows: np.ndarray | None, per_channel
     return converter.convert()
 
 
-def float_difference(model: Any, content: bytes, windows: np.ndarray) -> float:
-    """Largest difference of any output between the Keras model and the float32 file over `windows`."""
+def float_difference(model: Any, content: bytes, windows: Any) -> float:
+    """Largest difference of any output between the Keras model and the float32 file over `windows` (see `predict`)."""
     from ecgdeploy.quantization.runner import TfliteRunner
     from ecgdeploy.training.loop import predict
 
@@ -89,13 +95,16 @@ def main(folder: Path) -> None:
     model = batch_one(keras.saving.load_model(request["model"], compile=False))
     path = folder / "calibration.npy"
     windows = np.load(path) if path.exists() else None
+    people = folder / "person.npy"
+    person = np.load(people) if people.exists() else None
     difference = None
     for precision in request["precisions"]:
         (folder / "current").write_text(precision)
-        content = to_bytes(model, precision, windows, request["per_channel"])
+        content = to_bytes(model, precision, windows, request["per_channel"], person)
         if precision == "float32":
-            shape = model.inputs[0].shape
-            probe = np.random.default_rng(0).normal(0, 1, (8, *shape[2:])).astype(np.float32)
+            rng = np.random.default_rng(0)
+            shapes = [(8, *tensor.shape[2 if len(tensor.shape) == 4 else 1 :]) for tensor in model.inputs]
+            probe = tuple(rng.normal(0, 1, shape).astype(np.float32) for shape in shapes)
             difference = float_difference(model, content, probe)
         (folder / f"{precision}.tflite").write_bytes(content)
     answer = {"outputs": output_names(model), "float_difference": difference}

@@ -98,6 +98,8 @@ def convert_all(
         folder = Path(scratch)
         if windows is not None:
             np.save(folder / "calibration.npy", windows)
+            if calibration.person is not None:
+                np.save(folder / "person.npy", calibration.person)
         request = {"model": str(model.resolve()), "precisions": list(precisions), "per_channel": per_channel}
         (folder / "request.json").write_text(json.dumps(request))
         _run_child(folder, model, timeout)

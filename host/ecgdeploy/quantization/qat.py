@@ -63,8 +63,16 @@ def observe(model: Any, windows: np.ndarray, batch: int = 64, *, every: bool = F
 
     With `every`, also of the convolutions' outputs before batch normalization. The true extremes, not a moving
     average: an average clips (an error of 0.023 against 0.004 on a beat network).
+
+    Raises
+    ------
+    ModelError
+        A model of several inputs.
     """
     import keras
+
+    if len(model.inputs) > 1:
+        raise ModelError(f"{model.name} takes {len(model.inputs)} inputs", "choose precision int8: this takes one")
 
     fused = fused_ends(model)
     ends = [la.name for la in model.layers if la.name in fused or (every and la.name in fused.values())]

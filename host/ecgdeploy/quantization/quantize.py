@@ -106,7 +106,7 @@ def quantize(
         } | notes.get(precision, {})
         if test is not None:
             report(f"scoring {precision} on {len(test)} test windows")
-            scores[precision] = TfliteRunner(file.content).run(test.inputs)
+            scores[precision] = _answers(file.content, test)
             entry["test"] = figures.figures(test.targets, scores[precision])
             reference = "float32-qat" if precision.endswith("-qat") else "float32"
             if reference in scores and precision != reference:
@@ -122,6 +122,11 @@ def quantize(
     }
     write_manifest(folder, manifest)
     return Quantized(folder, manifest)
+
+
+def _answers(content: bytes, test: Any) -> np.ndarray:
+    runner = TfliteRunner(content)
+    return runner.run(test.arrays(len(runner.inputs)))
 
 
 def _of_qat(model: Path) -> dict[str, Converted]:

@@ -40,7 +40,9 @@ class TfliteRunner:
                 self.interpreter = self._make(Interpreter, content, kind, threads)
             except (RuntimeError, ValueError) as error:
                 raise ModelError(f"LiteRT does not run this file: {str(error)[:120]}", "convert it again") from error
-        self.input = self.interpreter.get_input_details()[0]
+        #: largest first: the signal, then age and sex where the model takes them
+        self.inputs = sorted(self.interpreter.get_input_details(), key=lambda d: -int(np.prod(d["shape"])))
+        self.input = self.inputs[0]
         self.outputs = self._ordered_outputs()
 
     @staticmethod
@@ -63,17 +65,22 @@ class TfliteRunner:
         """Values of all outputs together."""
         return int(sum(d["shape"][-1] for d in self.outputs))
 
-    def to_input(self, window: np.ndarray) -> np.ndarray:
-        """The tensor that the file takes for one float32 window [samples, leads]."""
-        x = np.asarray(window, np.float32).reshape(self.input["shape"])
-        if self.input["dtype"] == np.float32:
+    def to_input(self, window: np.ndarray, place: int = 0) -> np.ndarray:
+        """The tensor that the file takes for one float32 window [samples, leads], or for another input's values."""
+        detail = self.inputs[place]
+        x = np.asarray(window, np.float32).reshape(detail["shape"])
+        if detail["dtype"] == np.float32:
             return x
-        scale, zero_point = self.input["quantization"]
-        return quantize(x, scale, zero_point, self.input["dtype"])
+        scale, zero_point = detail["quantization"]
+        return quantize(x, scale, zero_point, detail["dtype"])
 
     def one(self, window: np.ndarray, tensor: np.ndarray | None = None) -> np.ndarray:
         """Outputs [classes], float32, of one window; `tensor` overrides the input made from it."""
-        self.interpreter.set_tensor(self.input["index"], self.to_input(window) if tensor is None else tensor)
+        return self._answer([self.to_input(window) if tensor is None else tensor])
+
+    def _answer(self, tensors: list[np.ndarray]) -> np.ndarray:
+        for detail, tensor in zip(self.inputs, tensors, strict=True):
+            self.interpreter.set_tensor(detail["index"], tensor)
         self.interpreter.invoke()
         parts = []
         for detail in self.outputs:
@@ -86,18 +93,16 @@ class TfliteRunner:
 
     def timed(self, windows: Any) -> tuple[np.ndarray, np.ndarray]:
         """`run`, and the seconds that each invocation took: [n, classes] and float64 [n]."""
-        out = np.empty((len(windows), self.outputs_width), np.float32)
-        seconds = np.empty(len(windows))
-        for index in range(len(windows)):
-            tensor = self.to_input(windows[index])
+        arrays = windows if isinstance(windows, tuple) else (windows,)
+        out = np.empty((len(arrays[0]), self.outputs_width), np.float32)
+        seconds = np.empty(len(out))
+        for index in range(len(out)):
+            tensors = [self.to_input(array[index], place) for place, array in enumerate(arrays)]
             start = time.perf_counter()
-            out[index] = self.one(windows[index], tensor)
+            out[index] = self._answer(tensors)
             seconds[index] = time.perf_counter() - start
         return out, seconds
 
     def run(self, windows: Any) -> np.ndarray:
-        """Outputs [n, classes], float32, of windows [n, samples, leads]."""
-        out = np.empty((len(windows), self.outputs_width), np.float32)
-        for index in range(len(windows)):
-            out[index] = self.one(windows[index])
-        return out
+        """Outputs [n, classes], float32, of windows [n, samples, leads]; or of a tuple, as `View.arrays` gives."""
+        return self.timed(windows)[0]

@@ -40,20 +40,28 @@ def joined(outputs: Any) -> Any:
 
 
 def predict(model: Any, inputs: Any, batch: int = EVALUATION_BATCH) -> np.ndarray:
-    """Probabilities [n, classes] of windows [n, samples, leads], in inference mode and fixed batches."""
+    """Probabilities [n, classes], in inference mode and fixed batches.
+
+    Parameters
+    ----------
+    inputs : windows [n, samples, leads], or a tuple of them and of age and sex [n, 3]
+    """
     import tensorflow as tf
 
+    arrays = inputs if isinstance(inputs, tuple) else (inputs,)
     # one traced function a model: a new one each call would be traced again and never freed
     forward = getattr(model, "_ecgdeploy_forward", None)
     if forward is None:
         forward = tf.function(lambda x: joined(model(x, training=False)))
         object.__setattr__(model, "_ecgdeploy_forward", forward)
     out = []
-    for start in range(0, len(inputs), batch):
-        x = np.asarray(inputs[start : start + batch], np.float32)
-        count = len(x)
-        x = np.resize(x, (batch, *x.shape[1:])) if count < batch and start else x
-        out.append(forward(tf.constant(x[:, None])).numpy()[:count])
+    for start in range(0, len(arrays[0]), batch):
+        parts = [np.asarray(array[start : start + batch], np.float32) for array in arrays]
+        count = len(parts[0])
+        if count < batch and start:
+            parts = [np.resize(part, (batch, *part.shape[1:])) for part in parts]
+        tensors = tuple(tf.constant(part[:, None] if part.ndim == 3 else part) for part in parts)
+        out.append(forward(tensors if len(tensors) > 1 else tensors[0]).numpy()[:count])
     return np.concatenate(out)
 
 
@@ -126,15 +134,15 @@ class Trainer:
 
     def batches(self, epoch: int, first_step: int) -> Any:
         """This epoch's batches, distributed where the strategy has several replicas."""
-        replicas = self.strategy.num_replicas_in_sync
+        replicas, person = self.strategy.num_replicas_in_sync, len(self.model.inputs) > 1
         if replicas == 1:
-            return pipeline.epoch_batches(self.data, self.config, epoch, first_step)
+            return pipeline.epoch_batches(self.data, self.config, epoch, first_step, person=person)
 
         def make(context: Any) -> Any:
             here = replicas // context.num_input_pipelines
             first = context.input_pipeline_id * here
             parts = tuple(range(first, first + here))
-            return pipeline.epoch_batches(self.data, self.config, epoch, first_step, parts, replicas)
+            return pipeline.epoch_batches(self.data, self.config, epoch, first_step, parts, replicas, person)
 
         return self.strategy.distribute_datasets_from_function(make)
 
@@ -201,7 +209,7 @@ def _epoch(trainer: Trainer, progress: state.Progress, folder: Path, report: Rep
 
 
 def _score(trainer: Trainer, validation: Any, progress: state.Progress) -> dict[str, float]:
-    probabilities = predict(trainer.model, validation.inputs)
+    probabilities = predict(trainer.model, validation.arrays(len(trainer.model.inputs)))
     row = {"epoch": progress.epoch + 1, "loss": progress.loss_sum / max(progress.step, 1)}
     row.update({f"validation_{k}": v for k, v in figures.figures(validation.targets, probabilities).items()})
     return row

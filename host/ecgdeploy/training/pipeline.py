@@ -32,9 +32,17 @@ def augment(x: np.ndarray, part: AugmentationPart, seed: int, epoch: int, step: 
 
 
 def epoch_batches(
-    data: Any, config: Any, epoch: int, first_step: int = 0, parts: tuple[int, ...] = (0,), of: int = 1
+    data: Any,
+    config: Any,
+    epoch: int,
+    first_step: int = 0,
+    parts: tuple[int, ...] = (0,),
+    of: int = 1,
+    person: bool = False,
 ) -> Any:
     """Batches of one epoch from `first_step` on: (x [b, 1, samples, leads], targets, weight [b]).
+
+    With `person`, x is a pair: the windows, and age and sex [b, 3].
 
     Each global batch is dealt out to `of` replicas, row by row; `parts` are the ones that live in this process, and the
     data set yields one batch for each of them in turn. Rows that the last batch lacks are repeats of weight zero, so
@@ -53,7 +61,9 @@ def epoch_batches(
     batch = min(config.batch, len(order)) // of * of
     steps = -(-len(order) // batch)
 
-    def load(step: Any, part: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    who = data.person if person else np.zeros((len(inputs), 0), np.float32)
+
+    def load(step: Any, part: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         number, mine = int(step), slice(int(part), None, of)
         rows = order[number * batch : (number + 1) * batch]
         weight = np.zeros(batch, np.float32)
@@ -61,14 +71,15 @@ def epoch_batches(
         rows = np.resize(rows, batch)
         # augment the global batch, so that one replica of two sees what one of one would have seen
         x = augment(inputs[rows], config.augmentation, config.seed, epoch, number)
-        return x[mine][:, None], targets[rows][mine].astype(kind), weight[mine]
+        return x[mine][:, None], who[rows][mine], targets[rows][mine].astype(kind), weight[mine]
 
     def to_tensors(step: Any, part: Any) -> tuple[Any, Any, Any]:
-        x, y, w = tf.numpy_function(load, [step, part], (tf.float32, tf.as_dtype(kind), tf.float32))
+        x, m, y, w = tf.numpy_function(load, [step, part], (tf.float32, tf.float32, tf.as_dtype(kind), tf.float32))
         x.set_shape((batch // of, 1, *inputs.shape[1:]))
+        m.set_shape((batch // of, who.shape[1]))
         y.set_shape((batch // of, *targets.shape[1:]))
         w.set_shape((batch // of,))
-        return x, y, w
+        return (x, m) if person else x, y, w
 
     places = [(step, part) for step in range(first_step, steps) for part in parts]
     pairs = np.array(places, np.int64).reshape(-1, 2)

@@ -166,7 +166,7 @@ def _fit(
         keras.mixed_precision.set_global_policy("float32")
     board = tf.summary.create_file_writer(str(folder / "logs")) if chief else None
     outcome = loop.fit(trainer, validation, folder, report or (lambda *_: None), chief=chief, board=board)
-    probabilities = loop.predict(trainer.model, validation.inputs)
+    probabilities = loop.predict(trainer.model, validation.arrays(len(trainer.model.inputs)))
     result = figures.figures(validation.targets, probabilities)
     if not chief:
         return Run(folder, {"validation": result})
@@ -195,7 +195,8 @@ def _fit(
 
 def _model(config: RunConfig, stored: shards.Shards, validation: Any) -> Any:
     model = models.build(config.model.name, **config.model.options)
-    checks.shape_fits(validation, model.input_shape, config.model.name)
+    validation.arrays(len(model.inputs))  # refuses a second input that the data set lacks
+    checks.shape_fits(validation, model.inputs[0].shape, config.model.name)
     width = sum(o.shape[-1] for o in model.outputs)
     if width != len(stored.classes):
         raise UsageError(

@@ -15,6 +15,7 @@ from ecgdeploy.errors import DataError
 from ecgdeploy.provenance import sha256_file, write_atomic
 
 INDEX = "index.json"
+PERSON = "person.npy"
 #: one shard stays near this size, so that writing one never needs more memory than that
 SHARD_BYTES = 64 << 20
 
@@ -39,6 +40,7 @@ class Shards:
     record_ids: np.ndarray
     targets: np.ndarray
     sha256: str
+    person: np.ndarray | None = None
 
     def __len__(self) -> int:
         return sum(self.sizes)
@@ -80,7 +82,7 @@ def _shard(index: int) -> str:
 
 
 def write(view: Any, folder: Path, shard_bytes: int = SHARD_BYTES) -> Shards:
-    """Write a view (anything with `inputs`, `targets`, `classes`, `record_ids`) as shards, the index last."""
+    """Write a view (anything with `inputs`, `targets`, `classes`, `record_ids`, `person`) as shards, the index last."""
     folder.mkdir(parents=True, exist_ok=True)
     count = len(view.inputs)
     row = int(np.prod(view.inputs.shape[1:])) * 4
@@ -93,7 +95,11 @@ def write(view: Any, folder: Path, shard_bytes: int = SHARD_BYTES) -> Shards:
         hashes[_shard(index)] = sha256_file(folder / _shard(index))
     np.save(folder / "targets.npy", np.asarray(view.targets))
     np.save(folder / "records.npy", np.asarray(view.record_ids).astype(str))
-    for name in ("targets.npy", "records.npy"):
+    small = ["targets.npy", "records.npy"]
+    if view.person is not None:
+        np.save(folder / PERSON, view.person)
+        small.append(PERSON)
+    for name in small:
         hashes[name] = sha256_file(folder / name)
     index_content = {"sizes": sizes, "classes": list(view.classes), "sha256": hashes}
     write_atomic(folder / INDEX, json.dumps(index_content, indent=2, sort_keys=True) + "\n")
@@ -112,7 +118,8 @@ def read(folder: Path) -> Shards:
         index = json.loads((folder / INDEX).read_text())
         targets = np.load(folder / "targets.npy")
         records = np.load(folder / "records.npy")
+        person = np.load(folder / PERSON) if PERSON in index["sha256"] else None
     except (OSError, ValueError) as error:
         raise DataError(f"{folder} holds no complete shards", "delete it and run again") from error
     digest = hashlib.sha256("".join(f"{k}{v}" for k, v in sorted(index["sha256"].items())).encode()).hexdigest()
-    return Shards(folder, tuple(index["sizes"]), tuple(index["classes"]), records, targets, digest)
+    return Shards(folder, tuple(index["sizes"]), tuple(index["classes"]), records, targets, digest, person)

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ecgdeploy.ecg import locate
+from ecgdeploy.ecg import locate, person
 from ecgdeploy.ecg.preprocessing import Pipeline, Standardize
 from ecgdeploy.ecg.preprocessing.device import DevicePreprocessing
+from ecgdeploy.ecg.record import Record
 from ecgdeploy.ecg.shards import ShardedArray, write_shards
 from ecgdeploy.ecg.splits import Split
 from ecgdeploy.ecg.tasks.beats import Source
@@ -118,15 +119,17 @@ class RecordTask:
             **({"calibration": calibration} if calibration else {}),
             **self.split.provenance(),
         }
+        places = [self._place[name] for name in names]
         return kind(
             inputs,
-            self._targets[[self._place[name] for name in names]],
+            self._targets[places],
             self.classes,
             np.array(names),
             np.full(len(names), -1, np.int64),
             self.synthetic,
             self.source,
             provenance,
+            self._persons[places],
         )
 
     @cached_property
@@ -141,11 +144,16 @@ class RecordTask:
             return np.zeros((len(self._place), len(self.classes)), np.uint8)
         return np.full(len(self._place), -1, np.int64)
 
+    @cached_property
+    def _persons(self) -> np.ndarray:
+        """Age and sex of every record, filled in as records are read."""
+        return np.zeros((len(self._place), len(person.FEATURES)), np.float32)
+
     def _prepared(self, names: tuple[str, ...]) -> Iterator[np.ndarray]:
-        """Each record after the pipeline, float32 [samples, leads]; notes its target in passing."""
+        """Each record after the pipeline, float32 [samples, leads]; notes its target, age and sex in passing."""
         for name in names:
             record = self.reader.record(name)
-            self._note_target(name, record.statements)
+            self._note(name, record)
             signal = self.pipeline(record).signal
             if signal.shape != self.input_shape:
                 got = f"{signal.shape} after preprocessing, not {self.input_shape}"
@@ -154,7 +162,9 @@ class RecordTask:
                 raise DataError(f"record {name} has samples without a value after preprocessing", "fill-missing first")
             yield signal
 
-    def _note_target(self, name: str, statements: tuple[str, ...]) -> None:
+    def _note(self, name: str, record: Record) -> None:
+        self._persons[self._place[name]] = person.of_record(record)
+        statements = record.statements
         numbers = list(self.targets_of(statements))
         if self.multilabel:
             self._targets[self._place[name], numbers] = 1
@@ -172,12 +182,13 @@ class RecordTask:
                 out[i] = signal
             return out
         folder = shard_cache() / self.name / sha256_json([names, self.pipeline.to_dict(), self.data_sha256])[:16]
-        labels = folder.with_suffix(".targets.npy")
+        noted = folder.with_suffix(".noted.npz")
         places = [self._place[name] for name in names]
-        if not (folder.is_dir() and labels.is_file()):
+        if not (folder.is_dir() and noted.is_file()):
             write_shards(folder, self.input_shape, self._prepared(names))
-            np.save(labels, self._targets[places])
-        self._targets[places] = np.load(labels)
+            np.savez(noted, targets=self._targets[places], persons=self._persons[places])
+        kept = np.load(noted)
+        self._targets[places], self._persons[places] = kept["targets"], kept["persons"]
         return ShardedArray(folder)
 
 
