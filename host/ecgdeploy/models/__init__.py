@@ -17,6 +17,14 @@ BUILDERS: dict[str, tuple[str, str]] = {
     "mtcnn": ("multitask", "mtcnn"),
     "mtcnn-pooled": ("multitask", "mtcnn_pooled"),
     "ahmed-resnet": ("ahmed", "ahmed_resnet"),
+    "kota-cnn1d": ("kota", "cnn1d"),
+    "kota-cnn-lstm-attn": ("kota", "cnn_lstm_attn"),
+    "kota-bilstm": ("kota", "bilstm"),
+    "kota-resnet1d-attn": ("kota", "resnet1d_attn"),
+    "kota-resnet1d-se-attn": ("kota", "resnet1d_se_attn"),
+    "kota-convtransformer": ("kota", "convtransformer"),
+    "gaurhar-resnet1d": ("gaurhar", "resnet1d"),
+    "hubert-ecg": ("gaurhar", "hubert_ecg"),
 }
 
 

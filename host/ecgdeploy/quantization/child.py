@@ -89,7 +89,8 @@ def main(folder: Path) -> None:
     runtime.tensorflow(1)
     import keras
 
-    from ecgdeploy.quantization import fake  # noqa: F401 - registers the layers of a saved rounding model
+    from ecgdeploy.models import transformer  # noqa: F401 - registers the layers of a saved model
+    from ecgdeploy.quantization import fake  # noqa: F401 - registers those of a saved rounding model
 
     request = json.loads((folder / "request.json").read_text())
     model = batch_one(keras.saving.load_model(request["model"], compile=False))

@@ -232,6 +232,7 @@ def load(path: Path) -> Any:
     """Read a saved Keras model, with rounding layers or without."""
     import keras
 
+    from ecgdeploy.models import transformer  # noqa: F401 - registers its layers
     from ecgdeploy.quantization import fake  # noqa: F401 - registers the rounding layers
 
     return keras.saving.load_model(path, compile=False)
