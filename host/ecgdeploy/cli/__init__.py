@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "ports": ("ports", "ports", "List the serial ports, with the boards recognised."),
     "measure": ("measure", "measure", "Measure a model on a board over a whole test set."),
     "compare": ("compare", "compare", "Compare two measurements, or say why they cannot be compared."),
+    "pareto": ("pareto", "pareto", "The Pareto front of measured models: quality, flash, RAM, cost."),
+    "advise": ("pareto", "advise", "The best measured model that fits a board, and why the next one does not."),
     "diff": ("diff", "diff", "Compare a device's answers with TFLM's; find the first operator that differs."),
     "bench": ("bench", "bench", "Cost and correctness of models on the emulated Cortex-M4F."),
     "ec57": ("ec57", "ec57", "Compare two annotators beat by beat (ANSI/AAMI EC57)."),

@@ -107,5 +107,5 @@ def _show(chosen: Any, rows: list[dict[str, Any]], folder: Path) -> None:
         console.print(tables.terminal(table))
     for line in made.remarks:
         console.print(line, highlight=False, soft_wrap=True)
-    written = [*tables.write_csv(made, folder), study_html.write(made, folder)]
+    written = [*tables.write_csv(made, folder), *study_html.write(made, folder)]
     click.echo(f"written: {', '.join(str(path) for path in written)}")

@@ -117,11 +117,14 @@ def _board_state(choice: Choice, firmware: Build) -> Callable[[], dict[str, Any]
 
 
 def _line(choice: Choice, firmware: Build) -> dict[str, Any]:
-    """How the device is reached: a port, QEMU's machine, or (a Linux board's program) QEMU's user-mode emulation."""
+    """How the device is reached: a port, or its emulated twin."""
+    return {"port": choice.port} if choice.port else emulated_line(firmware, choice.uart)
+
+
+def emulated_line(firmware: Build, uart: bool = False) -> dict[str, Any]:
+    """`open_device`'s keys for a twin: QEMU's machine, or (a Linux board's program) QEMU's user-mode emulation."""
     facts = firmware.manifest["facts"]
-    if choice.port:
-        return {"port": choice.port}
     if "emulator" in facts:
         command = [part.replace("{folder}", str(firmware.folder)) for part in facts["emulator"]]
         return {"process": [*command, str(firmware.elf)]}
-    return {"elf": firmware.elf, "uart": choice.uart} | {key: facts[key] for key in ("machine",) if key in facts}
+    return {"elf": firmware.elf, "uart": uart} | {key: facts[key] for key in ("machine",) if key in facts}

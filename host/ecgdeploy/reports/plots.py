@@ -102,3 +102,19 @@ def grouped_bars(title: str, unit: str, groups: tuple[str, ...], series: dict[st
     axes.set_title(title, color=INK)
     axes.legend(fontsize=8, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.12), frameon=False)
     return _svg(plt, figure)
+
+
+def scatter(title: str, x: str, y: str, series: dict[str, dict[str, tuple[float, float]]]) -> str:
+    """Named points (x, y), one colour a series; x is logarithmic."""
+    plt, (figure, axes) = _figure(9, 4)
+    for index, (name, points) in enumerate(series.items()):
+        places = np.array(list(points.values()), dtype=float).reshape(-1, 2)
+        axes.scatter(places[:, 0], places[:, 1], label=name, color=COLOURS[index % len(COLOURS)], s=28)
+        for label, place in points.items():
+            axes.annotate(label, place, xytext=(4, 3), textcoords="offset points", fontsize=7, color=INK)
+    axes.set_xscale("log")
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.set_title(title, color=INK)
+    axes.legend(fontsize=8, frameon=False)
+    return _svg(plt, figure)

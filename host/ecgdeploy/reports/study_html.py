@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ecgdeploy.provenance import write_atomic
 from ecgdeploy.reports import plots
-from ecgdeploy.studies.tables import Report, Table, text
+from ecgdeploy.studies.tables import Bars, Report, Scatter, Table, text
 
 STYLE = (
     "body{font:15px system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
@@ -25,6 +25,12 @@ def _table(table: Table) -> str:
     return f'<div class="wide"><table><caption>{escape(table.title)}</caption><tr>{head}</tr>{body}</table></div>'
 
 
+def _plot(plot: Bars | Scatter) -> str:
+    if isinstance(plot, Scatter):
+        return plots.scatter(plot.title, plot.x, plot.y, plot.series)
+    return plots.grouped_bars(plot.title, plot.unit, plot.groups, plot.series)
+
+
 def render(report: Report) -> str:
     """HTML text of a report."""
     parts = [
@@ -32,7 +38,7 @@ def render(report: Report) -> str:
         f"<title>{escape(report.title)}</title><style>{STYLE}</style>",
         f"<h1>{escape(report.title)}</h1><p>{escape(report.paper)}</p>",
         *(f"<p>{escape(line)}</p>" for line in report.remarks),
-        *(plots.grouped_bars(bars.title, bars.unit, bars.groups, bars.series) for bars in report.plots),
+        *(_plot(plot) for plot in report.plots),
         *(_table(table) for table in report.tables),
         "</html>",
     ]

@@ -7,7 +7,14 @@ from typing import Any
 
 
 def measured(
-    model: Path, test: Any, folder: Path, *, board: str, name: str, groups: dict[str, tuple[int, int]]
+    model: Path,
+    test: Any,
+    folder: Path,
+    *,
+    board: str,
+    name: str,
+    groups: dict[str, tuple[int, int]],
+    engine: str | None = None,
 ) -> dict[str, Any]:
     """Build `model` for the emulated `board`, stream every test window, score; resumes its journal.
 
@@ -23,11 +30,10 @@ def measured(
     """
     from ecgdeploy.devices import open_device
     from ecgdeploy.measure.run import Request, measure
+    from ecgdeploy.measure.session import emulated_line
     from ecgdeploy.projects import build
 
-    firmware = build(model, board, emulate=True)
-    facts = firmware.manifest["facts"]
-    options = {"machine": facts["machine"]} if "machine" in facts else {}
+    firmware = build(model, board, engine=engine, emulate=True)
     request = Request(
         model=model,
         float_model=None,
@@ -36,7 +42,7 @@ def measured(
         groups=groups,
         build=firmware,
         open_device=lambda: open_device(
-            elf=firmware.elf, uart=False, expect_model=firmware.manifest["model"]["sha256"], **options
+            **emulated_line(firmware), expect_model=firmware.manifest["model"]["sha256"]
         ),
         folder=folder,
         resume=(folder / "journal.jsonl").exists(),
@@ -53,6 +59,7 @@ def measured(
         "bit_exact": result["bit_exact"],
         "latency": result["latency"],
         "memory": result["memory"],
+        "program_bytes": firmware.elf.stat().st_size if firmware.elf else None,
         "golden": result["provenance"]["golden"],
         "windows": len(test),
     }

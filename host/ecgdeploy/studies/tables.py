@@ -32,6 +32,16 @@ class Bars:
 
 
 @dataclass(frozen=True)
+class Scatter:
+    """One plot: points (x, y) by name, one colour a series; x is logarithmic."""
+
+    title: str
+    x: str
+    y: str
+    series: dict[str, dict[str, tuple[float, float]]]
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything a reader sees of a study."""
 
@@ -39,7 +49,7 @@ class Report:
     paper: str
     tables: tuple[Table, ...]
     remarks: tuple[str, ...]
-    plots: tuple[Bars, ...] = ()
+    plots: tuple[Bars | Scatter, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """JSON value."""

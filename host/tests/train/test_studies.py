@@ -157,3 +157,36 @@ def test_the_bootstrap_interval_holds_the_difference_and_zero_for_equals():
 def test_a_data_error_in_a_unit_is_not_a_traceback():
     with pytest.raises(DataError):
         list(toy_study.work(base.Unit("bad", {}, ("bad/a",)), None))
+
+
+def test_ahmed_has_eighteen_experiments_of_which_each_is_measured_on_two_boards():
+    from ecgdeploy.studies import ahmed2025, ahmed_report
+
+    units = ahmed2025.STUDY.units(True, False)
+    assert {unit.id for unit in units} == set(ahmed_report.PAPER) == {f"E{i}" for i in range(1, 19)}
+    cells = {tuple(cell.split("/")[1] for cell in unit.cells) for unit in units}
+    assert cells == {("float32", "int8", "nano33ble", "rpi4")}
+    full = ahmed2025.settings("E1", 17, 2500, quick=False)
+    assert (full.epochs, full.batch, full.optimizer.learning_rate, full.optimizer.weight_decay) == (30, 256, 3e-3, 1e-5)
+
+
+def test_ahmed_scores_leave_out_a_class_without_positives():
+    from ecgdeploy.studies.ahmed2025 import scores
+
+    targets = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 0]], np.uint8)
+    probabilities = np.array([[0.9, 0.2, 0.9], [0.1, 0.8, 0.9], [0.7, 0.6, 0.9], [0.2, 0.1, 0.9]])
+    found = scores(targets, probabilities)
+    assert found["classes_scored"] == 2
+    assert found["macro_auc"] == found["micro_auc"] == found["micro_precision"] == 1.0
+
+
+def test_ahmed_report_says_what_a_board_cannot_take(tmp_path):
+    from ecgdeploy.studies import ahmed_report
+
+    facts = {"source": "a set", "task": {"split": "a split"}, "config": {"epochs": 4}, "synthetic": False}
+    rows = [
+        {"unit": "E1", "cell": "E1/nano33ble", "status": "done", "quick": True, "reason": "", "provenance": facts,
+         "result": {"fits": False, "why": "flash: 8,000,000 bytes over", "board": "nano33ble"}},
+    ]  # fmt: skip
+    table = next(t for t in ahmed_report.report(rows, tmp_path).tables if t.name == "on_nano33ble")
+    assert table.rows[0][0] == "E1" and table.rows[0][-1] == "flash: 8,000,000 bytes over"
