@@ -129,7 +129,7 @@ def _remarks(found: Cells, rows: list[dict[str, Any]]) -> list[str]:
         if first["quick"]:
             remarks.append(
                 f"quick form: PTB-XL superclasses at 100 Hz and {facts['config']['epochs']} epochs, because the "
-                "records of the paper's sources at hand are too few to train on; the paper: CinC 2020 and SPH at 250 Hz, "
+                "records of the paper's sources at hand are too few to train on; the paper: CinC 2020 and SPH, 250 Hz, "
                 "17 classes, 30 epochs. The sizes are the same but for the last layer"
             )
         remarks.append("the Pi's emulation (QEMU, user mode) gives no time; it streamed a few records for bit equality")
