@@ -9,6 +9,7 @@ from ecgdeploy.codegen.fuse import fuse_pooling
 from ecgdeploy.codegen.ir import Network
 from ecgdeploy.codegen.lower import lower
 from ecgdeploy.codegen.plan import Plan, make_plan
+from ecgdeploy.codegen.subbyte import pack_weights
 from ecgdeploy.errors import unknown
 from ecgdeploy.graph import Graph
 from ecgdeploy.resources import assets
@@ -36,12 +37,14 @@ class GeneratedEngine:
     network: Network
 
 
-def generate(graph: Graph, target: str = "portable") -> GeneratedEngine:
+def generate(graph: Graph, target: str = "portable", weights: str = "auto") -> GeneratedEngine:
     """Generate the C of `graph`; the same graph gives the same bytes.
 
     Parameters
     ----------
     target : "portable" (C11) or "cortex-m4" (also M7, M33, M55: the DSP extension)
+    weights : "auto" (layers whose weights fit in fewer than 8 bits are kept packed where that saves flash), "packed"
+        (wherever they fit) or "int8" (nowhere); results are the same
 
     Raises
     ------
@@ -50,7 +53,7 @@ def generate(graph: Graph, target: str = "portable") -> GeneratedEngine:
     """
     if target not in TARGETS:
         raise unknown("target", target, TARGETS)
-    network = fuse_pooling(lower(graph))
+    network = pack_weights(fuse_pooling(lower(graph)), weights)
     plan = make_plan(network)
     source = Emitter(graph, network, plan, target).emit()
     kernels = sorted(f"kernels/{path.name}" for path in (assets() / "firmware" / "kernels").glob("*.c"))

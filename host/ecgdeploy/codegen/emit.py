@@ -11,6 +11,7 @@ import numpy as np
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.emit_float import float_calls
 from ecgdeploy.codegen.emit_general import general_calls
+from ecgdeploy.codegen.emit_subbyte import subbyte_calls
 from ecgdeploy.codegen.packing import PackedConv, pack_conv, pack_depthwise
 from ecgdeploy.codegen.plan import Plan, c_type, element_bytes
 from ecgdeploy.codegen.schedule import is_flexible, outputs_of
@@ -289,6 +290,8 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
     def convolution(self, stage: ir.Stage, work: ir.Conv | ir.Depthwise) -> list[str]:
         x = self.network.values[stage.reads[0].value]
         y = self.network.values[stage.writes]
+        if work.packing is not None:
+            return subbyte_calls(self, stage, work, work.packing)
         kernel, layer = self.packed_layer(str(stage.index), stage, work, x.low, x.high, y.zero_point, y.time)
         return [f"{kernel}(&{layer}, {self.window(stage, 0)}, (uint32_t)n, room_{stage.writes}(n));"]
 
@@ -303,18 +306,24 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
         )  # fmt: skip
         if packed.definition and packed.definition not in self.definitions:
             self.definitions.append(packed.definition)
-        kind = "ecgd_conv_t" if isinstance(work, ir.Conv) else "ecgd_depthwise_t"
-        scale = ",\n    ".join(f"{{{int(b)}, {int(m)}}}" for b, m in packed.scale)
-        self.source.constants.append(
-            f"/* {self.describe(stage)} */\n"
+        weights = (
             f"static const int8_t weights_{name}[{len(packed.weights)}] __attribute__((aligned(4))) = {{\n"
             f"    {c_array(packed.weights)}}};\n"
+        )
+        self.layer_constants(name, stage, packed, weights, f"weights_{name}")
+        return packed.kernel, f"layer_{name}"
+
+    def layer_constants(self, name: str, stage: ir.Stage, packed: PackedConv, weights: str, pointer: str) -> None:
+        """Weights (their definition and what to point to), scales, shifts and the struct of one convolution."""
+        kind = "ecgd_conv_t" if isinstance(stage.work, (ir.Conv, ir.Lstm)) else "ecgd_depthwise_t"
+        scale = ",\n    ".join(f"{{{int(b)}, {int(m)}}}" for b, m in packed.scale)
+        self.source.constants.append(
+            f"/* {self.describe(stage)} */\n{weights}"
             f"static const ecgd_scale_t scale_{name}[{len(packed.scale)}] = {{\n    {scale}}};\n"
             f"static const int8_t right_{name}[{len(packed.right)}] = {{\n    {c_array(packed.right)}}};\n"
             f"static const {kind} layer_{name} = "
-            f"{packed.initialiser(f'weights_{name}', f'scale_{name}', f'right_{name}')};\n"
+            f"{packed.initialiser(pointer, f'scale_{name}', f'right_{name}')};\n"
         )
-        return packed.kernel, f"layer_{name}"
 
     def pool(self, stage: ir.Stage, work: ir.Pool) -> list[str]:
         x, y = self.network.values[stage.reads[0].value], self.network.values[stage.writes]

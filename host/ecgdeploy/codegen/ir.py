@@ -69,6 +69,40 @@ class Requant:
 
 
 @dataclass(frozen=True, eq=False)
+class Packing:
+    """How a layer's weights are kept in fewer than 8 bits (`ecgdeploy.codegen.subbyte`).
+
+    Attributes
+    ----------
+    bits : of a code, 1..7
+    offset : taken from every code; 0 where there is a table
+    table : what the codes stand for, int8 [tables, 2**bits]: one table, or one an output channel; None: themselves
+    sum_form : whether the kernel's bytes are of the sum form (`ecgd_weights_t`)
+    group : output channels that are unpacked at a time
+    blocks : of 32 bytes in a group
+    codes : uint32 words of all groups
+    """
+
+    bits: int
+    offset: int
+    table: np.ndarray | None
+    sum_form: bool
+    group: int
+    blocks: int
+    codes: np.ndarray
+
+    @property
+    def bytes(self) -> int:
+        """Bytes in flash: codes and tables."""
+        return 4 * len(self.codes) + (0 if self.table is None else self.table.size)
+
+    @property
+    def scratch_bytes(self) -> int:
+        """RAM that a group's unpacked weights take."""
+        return 32 * self.blocks
+
+
+@dataclass(frozen=True, eq=False)
 class Conv:
     """Convolution (dense layers too, with one tap): weights int8 [out, taps, in], bias int32 [out].
 
@@ -82,6 +116,7 @@ class Conv:
     dilation: int
     requant: Requant
     pool: int = 1
+    packing: Packing | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +129,7 @@ class Depthwise:
     stride: int
     dilation: int
     requant: Requant
+    packing: Packing | None = None
 
 
 @dataclass(frozen=True, eq=False)

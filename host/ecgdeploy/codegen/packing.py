@@ -51,7 +51,7 @@ class PackedConv:
 def pack_conv(
     weights: np.ndarray, bias: np.ndarray, multipliers: np.ndarray, shifts: np.ndarray, low: int, high: int, zero: int,
     input_low: int, input_high: int, stride: int = 1, dilation: int = 1, target: str = "portable",
-    positions: int = 3, pool: int = 1,
+    positions: int = 3, pool: int = 1, may_sum: bool = True,
 ) -> PackedConv:  # fmt: skip
     """Pack a convolution in one dimension, or a dense layer (one tap).
 
@@ -67,13 +67,14 @@ def pack_conv(
     stride, dilation : in positions
     positions : how many the layer computes in all; a dense layer of one row has 1
     pool : 2 where max-pooling of two positions by two, without padding or clamp, is part of the kernel; else 1
+    may_sum : whether the weights may take the sum form
     """
     del target
     outputs, taps, inputs = weights.shape
     segments, length, step = (1, taps * inputs, 0) if dilation == 1 or taps == 1 else (taps, inputs, dilation * inputs)
     pairs = _pairs(weights.reshape(outputs, segments, length), 4)
     bounds = _bounds(weights.reshape(outputs, -1), bias, input_low, input_high)
-    sum_form = bool(np.all(bounds.sums[1::2] < SUM_LIMIT)) and _fits_sum(pairs)
+    sum_form = may_sum and bool(np.all(bounds.sums[1::2] < SUM_LIMIT)) and _fits_sum(pairs)
     fields = {
         "channels": outputs, "segments": segments, "length": length, "step": step, "stride": stride * inputs,
         "low": low, "high": high, "zero": zero, "form": 0 if sum_form else 1, "pool": pool,
@@ -83,9 +84,7 @@ def pack_conv(
     if outputs % 2 == 0 and positions > 1 and simple:
         mode = 2 if pool == 2 else int(segments > 1)
         units = -(-length // 4)
-        instance = _conv_instance(
-            inputs, stride, _unroll(units, taps), units, _finish(low, high, zero), sum_form, mode
-        )
+        instance = _conv_instance(inputs, stride, _unroll(units, taps), units, _finish(low, high, zero), sum_form, mode)
         kernel, definition = instance or (kernel, definition)
     return PackedConv(kernel, definition, _encode(pairs, sum_form), *_scales(bias, multipliers, shifts), fields)
 

@@ -19,7 +19,8 @@ READ_SLACK = 4  # elements it may read past its last window
 class Buffer:
     """A piece of the arena.
 
-    `role` is "window" (sliding positions of a value), "sums" (32-bit sums of a reduction) or "output".
+    `role` is "window" (sliding positions of a value), "sums" (32-bit sums of a reduction), "scratch" (weights being
+    unpacked), "state" (of an LSTM) or "output".
     """
 
     role: str
@@ -81,6 +82,9 @@ class Plan:
 def make_plan(network: ir.Network) -> Plan:
     """The cheaper of the streaming and the layer-by-layer plan, by arena size."""
     plain = _planned(network, "stream", *_stream_quanta(network))
+    if any(_packing(stage) for stage in network.stages):
+        longer = [_planned(network, "stream", *_stream_quanta(network, turns=turns)) for turns in PACKED_TURNS]
+        plain = min([plain, *longer], key=lambda plan: _score(network, plan))
     budget = EVENTS_PLAYED // max(
         plain.trace.events, 1
     )  # so many more inferences may be played to choose between plans
@@ -94,6 +98,8 @@ def make_plan(network: ir.Network) -> Plan:
 
 # layers of at most so many channels may run in double blocks: their windows cost little, their calls weigh
 NARROW = (8, 16, 32, 64)
+# blocks of positions in a call of a layer with packed weights: they are unpacked once a call
+PACKED_TURNS = (2, 4, 6, 8)
 EVENTS_PLAYED = 250_000
 # what a percent of memory may cost in percent of instructions
 WORTH = 0.3
@@ -118,9 +124,13 @@ def estimate(network: ir.Network, plan: Plan) -> float:
             total += fires * channels / 2 * (50.0 + 6.0 * taps * (plan.quanta[stage.index] + 1) // 2 * 2)
         elif stage.writes >= 0:
             total += 10.0 * network.values[stage.writes].elements
+        if (packing := _packing(stage)) is not None:
+            total += fires * stage.work.weights.size * (UNPACKING if packing.table is None else UNPACKING_BY_TABLE)
     return total
 
 
+# instructions a weight
+UNPACKING, UNPACKING_BY_TABLE = 1.2, 5.0
 MOST_TUNED = 12
 
 
@@ -152,7 +162,7 @@ def _improved(network: ir.Network, plan: Plan, budget: int) -> Plan:
     return best
 
 
-def _stream_quanta(network: ir.Network, narrow: int = 0) -> tuple[dict[int, int], int]:
+def _stream_quanta(network: ir.Network, narrow: int = 0, turns: int = 1) -> tuple[dict[int, int], int]:
     quanta: dict[int, int] = {}
     producer = {s.writes: s for s in network.stages if s.writes >= 0}
     input_quantum = 1
@@ -162,7 +172,8 @@ def _stream_quanta(network: ir.Network, narrow: int = 0) -> tuple[dict[int, int]
             quanta[stage.index] = min(FLOAT_BLOCK, time)
         elif isinstance(stage.work, (ir.Conv, ir.Depthwise)):
             channels = max(network.values[stage.writes].channels, network.values[stage.reads[0].value].channels)
-            quanta[stage.index] = min(CONV_BLOCK * (2 if channels <= narrow else 1), time)
+            blocks = turns if _packing(stage) else 1
+            quanta[stage.index] = min(CONV_BLOCK * max(blocks, 2 if channels <= narrow else 1), time)
         elif isinstance(stage.work, (ir.Pad, ir.Move, ir.MatMul)) or (
             isinstance(stage.work, ir.Concat) and stage.work.axis == "time"
         ):
@@ -200,6 +211,12 @@ def _planned(
         if isinstance(stage.work, ir.Mean):
             channels = network.values[stage.writes].elements
             wanted.append(Buffer("sums", stage.index, f"sums of stage {stage.index}", 4 * channels, 0, first, last))
+        if (packing := _packing(stage)) is not None:
+            size = packing.scratch_bytes + scratch_rows(network, stage, packing, quanta[stage.index])
+            turn = (stage.index, stage.index)
+            wanted.append(
+                Buffer("scratch", stage.index, f"weights of stage {stage.index}", size, 0, first, last, turn=turn)
+            )
         if isinstance(stage.work, ir.Lstm):
             size = LSTM_STATES * 2 * stage.work.units
             wanted.append(Buffer("state", stage.index, f"state of stage {stage.index}", size, 0, first, last))
@@ -210,6 +227,16 @@ def _planned(
     buffers = _place(wanted)
     end = max(b.offset + b.bytes for b in buffers)
     return Plan(schedule, quanta, firsts, input_quantum, trace, tuple(buffers), max(end, _read_end(network, buffers)))
+
+
+def _packing(stage: ir.Stage) -> ir.Packing | None:
+    return stage.work.packing if isinstance(stage.work, (ir.Conv, ir.Depthwise)) else None
+
+
+def scratch_rows(network: ir.Network, stage: ir.Stage, packing: ir.Packing, positions: int) -> int:
+    """Bytes of a group's results before they take their places among the other channels' (``ecgd_packed.h``)."""
+    whole = packing.group >= network.values[stage.writes].channels
+    return 0 if whole or positions == 1 else _rounded(positions * packing.group * 2)
 
 
 def c_type(value: ir.Value) -> str:

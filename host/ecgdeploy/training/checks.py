@@ -49,7 +49,8 @@ def every_output_has_a_positive(view: Any) -> np.ndarray:
     if empty:
         more = f" and {len(empty) - 4} more" if len(empty) > 4 else ""
         raise DataError(
-            f"no positive training record for output {', '.join(empty[:4])}{more}", "leave those outputs out"
+            f"no positive training record for output {', '.join(empty[:4])}{more}",
+            "leave those outputs out, or set unlearnable = \"keep\"",
         )
     return counts
 
