@@ -26,7 +26,7 @@ from ecgdeploy.training import checks, config
 
 NAME = "ahmed2025"
 #: the paper's split 1: CPSC and CPSC-Extra are held out
-TASK = "cinc2020-heldout-cpsc_2018"
+TASK = "cinc2020-sph"
 QUICK_TASK = "ptbxl-superclasses"
 HOST = ("float32", "int8")
 BOARDS = ("nano33ble", "rpi4")

@@ -200,6 +200,28 @@ def test_a_held_out_source_is_in_the_test_part_only(real_data):
     assert len(earlier.classes) == 24
 
 
+def test_cinc2020_and_sph_are_merged_in_common_classes_with_cpsc_held_out(real_data, tmp_path):
+    """One SPH record of the documented layout beside the real CinC records."""
+    h5py = pytest.importorskip("h5py")
+    cinc = real(real_data, "cinc2021")
+    (tmp_path / "cinc2021").symlink_to(cinc)
+    records = tmp_path / "sph" / "records"
+    records.mkdir(parents=True)
+    with h5py.File(records / "A00001.h5", "w") as file:
+        file["ecg"] = np.random.default_rng(0).normal(0, 0.1, (12, 5000)).astype(np.float16)
+    header = "ECG_ID,AHA_Code,Patient_ID,Age,Sex,N,Date\n"
+    (tmp_path / "sph" / "metadata.csv").write_text(header + "A00001,60+310;22;148,S1,55,M,5000,2020-01-01\n")
+    task = load_task("cinc2020-sph", tmp_path)
+    assert len(task.classes) == 18
+    assert {task.reader.cinc.subset(name) for name in task.split.test} == {"cpsc_2018", "cpsc_2018_extra"}
+    assert "A00001" in (*task.split.train, *task.split.validation)
+    assert task.reader.statements("A00001") == ("SB", "PVC|VPB", "LQT")
+    alone = load_task("cinc2020-sph", real_data)
+    assert "SPH is not here" in alone.source
+    test = alone.test()
+    assert test.inputs.shape[1:] == (2500, 12) and test.person.any()
+
+
 def test_ptbxl_at_500_hz_needs_its_own_files(real_data):
     task = load_task("ptbxl-statements-500hz-synthetic")
     assert (task.rate, task.input_shape) == (500.0, (5000, 12))

@@ -24,6 +24,7 @@ _LOADERS = {
     "ptbxl-statements-500hz": ("catalog", "load_ptbxl_statements_500"),
     "chapman-rhythm": ("catalog", "load_chapman"),
     "cpsc2018": ("catalog", "load_cpsc2018"),
+    "cinc2020-sph": ("ahmed", "load_cinc2020_sph"),
 }
 # each source of CinC 2020 or 2021 may be held out; every task has its synthetic stand-in, which may also be asked for
 _HELD_OUT = {f"cinc2020-heldout-{subset}": (2020, subset) for subset in SUBSETS_2020} | {

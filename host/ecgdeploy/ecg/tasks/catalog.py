@@ -142,6 +142,12 @@ def _twelve_leads_500() -> Pipeline:
     return Pipeline((FillMissing(), SelectLeads(STANDARD_LEADS, absent="zero"), Resample(500.0), PadCrop(5120)))
 
 
+def twelve_leads_250() -> Pipeline:
+    """Ahmed: band-pass, cubic spline to 250 Hz, 10 s."""
+    leads = SelectLeads(STANDARD_LEADS, absent="zero")
+    return Pipeline((FillMissing(), leads, BandPass(0.5, 40.0), Resample(250.0, "cubic"), PadCrop(2500)))
+
+
 def load_chapman(data: Path | str | None = None) -> RecordTask:
     """``chapman-rhythm``: AFIB, GSVT, SB or SR; 12 leads, 500 Hz, 5,120 samples; 70/10/20 % by class.
 
@@ -203,15 +209,7 @@ def load_cinc_without(data: Path | str | None, year: int, held_out: str) -> Reco
         raise unknown(f"source of CinC {year}", held_out, subsets)
     name = f"cinc{year}-heldout-{held_out}"
     classes = tuple(scored)
-    steps = Pipeline(
-        (
-            FillMissing(),
-            SelectLeads(STANDARD_LEADS, absent="zero"),
-            BandPass(0.5, 40.0),
-            Resample(250.0, "cubic"),
-            PadCrop(2500),
-        )
-    )
+    steps = twelve_leads_250()
     folder = locate.find(cinc2020.FOLDER, ("training", *cinc2020.SUBSETS), data)
     if folder is None:
         return synthetic_task(name, classes, steps, 250.0, (2500, 12))

@@ -65,6 +65,15 @@ SHOWN: dict[str, dict[str, tuple[str, ...]]] = {
         "repolarization": ("TInv",),
         "infarction": ("QAb",),
     },
+    "cinc2020-sph": {
+        "sound": ("NSR",),
+        "fibrillation": ("AF",),
+        "block": ("LBBB",),
+        "ectopic": ("PVC|VPB",),
+        "slow": ("SB",),
+        "fast": ("STach",),
+        "repolarization": ("TAb",),
+    },
     "cinc2021": {
         "sound": ("NSR",),
         "fibrillation": ("AF",),
