@@ -7,11 +7,15 @@ from pathlib import Path
 
 import click
 
+from ecgdeploy.cli.common import WEIGHTS
+
 
 @click.command()
 @click.option("--models", "folder", type=click.Path(path_type=Path), required=True, help="Folder of .tflite files.")
 @click.option("--model", "names", multiple=True, help="Only this model (may be repeated).")
 @click.option("--operators", is_flag=True, help="Count instructions per operator too.")
+@click.option("--layers", is_flag=True, help="List the weights of every layer: bits, bytes by the linker's map.")
+@click.option("--weights", type=click.Choice(WEIGHTS), default="auto", show_default=True, help="Pack them or not.")
 @click.option("--inputs", "limit", type=click.IntRange(min=1), help="Inferences at most.")
 @click.option("--against", type=click.Path(path_type=Path), help="Baseline JSON; figures 1 % above it fail.")
 @click.option("--write-baseline", type=click.Path(path_type=Path), help="Write the figures as a baseline.")
@@ -20,6 +24,8 @@ def bench(
     folder: Path,
     names: tuple[str, ...],
     operators: bool,
+    layers: bool,
+    weights: str,
     limit: int | None,
     against: Path | None,
     write_baseline: Path | None,
@@ -30,7 +36,7 @@ def bench(
     from ecgdeploy.measure.bench import bench_folder, compare_with_baseline
     from ecgdeploy.measure.bench.compare import baseline_of
 
-    results = bench_folder(folder, names=names, operators=operators, limit=limit)
+    results = bench_folder(folder, names=names, operators=operators, limit=limit, weights=weights)
     if as_json:
         click.echo(json.dumps([r.as_json() for r in results], indent=2))
     else:
@@ -52,6 +58,9 @@ def bench(
             for stage in r.operators:
                 per_mac = "" if stage["instructions_per_mac"] is None else f"{stage['instructions_per_mac']:.2f}/MAC"
                 click.echo(f"{r.model} {stage['stage']:>4} {stage['kind']:<20} {stage['instructions']:>12,} {per_mac}")
+            for layer in r.weights if layers else []:
+                place = f"{r.model} {layer['stage']:>4} {layer['kind']:<20}"
+                click.echo(f"{place} {layer['count']:>10,} weights, {layer['bits']:>2} bits, {layer['bytes']:,} bytes")
     if write_baseline:
         from ecgdeploy.provenance import write_atomic
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ecgdeploy.cli.common import WEIGHTS
 from ecgdeploy.cli.complete import board_completion
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--render-only", is_flag=True, help="Write the project folder and compile nothing.")
 @click.option("--tflm-dir", type=click.Path(path_type=Path), help="TFLM tree with its library (engine tflm).")
 @click.option("--arena-bytes", type=click.IntRange(min=1024), help="TFLM's arena; measured or estimated otherwise.")
+@click.option("--weights", type=click.Choice(WEIGHTS), help="Engine static: keep weights packed in 1 to 7 bits [auto].")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def build(
     board: str,
@@ -39,6 +41,7 @@ def build(
     render_only: bool,
     tflm_dir: Path | None,
     arena_bytes: int | None,
+    weights: str | None,
     as_json: bool,
 ) -> None:
     """Render a project folder for a model and a board, and build it.
@@ -48,7 +51,13 @@ def build(
     from ecgdeploy import projects
 
     done = projects.build(
-        model, board, engine, emulate, output, render_only, {"tflm_dir": tflm_dir, "arena_bytes": arena_bytes}
+        model,
+        board,
+        engine,
+        emulate,
+        output,
+        render_only,
+        {"tflm_dir": tflm_dir, "arena_bytes": arena_bytes} | ({"weights": weights} if weights else {}),
     )
     if as_json:
         click.echo(json.dumps(summary(done), indent=2))
@@ -59,6 +68,8 @@ def build(
         click.echo(str(done.elf or done.folder))
         return
     _table(done, done.manifest["facts"].get("memory", {}))
+    if layers := done.manifest["facts"].get("engine", {}).get("weights"):
+        click.echo(weights_line(layers))
     click.echo(f"image: {_shown(done.elf or done.folder)}")
 
 
@@ -91,6 +102,17 @@ def _table(done: Build, memory: dict[str, int]) -> None:
     click.echo(f"{'stack':<14} {'':>10} {sizes.stack:>10,}")
     if memory:
         click.echo(f"{'board has':<14} {memory['flash']:>10,} {memory['ram']:>10,}")
+
+
+def weights_line(layers: list[dict]) -> str:
+    """What the weights take, beside float32, and in how many bits they are kept."""
+    count, size = sum(layer["count"] for layer in layers), sum(layer["bytes"] for layer in layers)
+    kept: dict[int, int] = {}
+    for layer in layers:
+        kept[layer["bits"]] = kept.get(layer["bits"], 0) + 1
+    bits = ", ".join(f"{number} at {width}" for width, number in sorted(kept.items()))
+    times = f", {4 * count / size:.2f} times smaller than float32" if size else ""
+    return f"weights: {count:,} in {size:,} bytes{times}; layers by bits: {bits}"
 
 
 def _shown(path: Path) -> str:

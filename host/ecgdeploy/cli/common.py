@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+#: how engine static keeps weights (`ecgdeploy.codegen.generate`)
+WEIGHTS = ("auto", "packed", "int8")
+
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[int, int, int, float], None]]:

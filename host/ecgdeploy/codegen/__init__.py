@@ -9,7 +9,7 @@ from ecgdeploy.codegen.fuse import fuse_pooling
 from ecgdeploy.codegen.ir import Network
 from ecgdeploy.codegen.lower import lower
 from ecgdeploy.codegen.plan import Plan, make_plan
-from ecgdeploy.codegen.subbyte import pack_weights
+from ecgdeploy.codegen.subbyte import MODES, LayerWeights, layer_weights, pack_weights
 from ecgdeploy.errors import unknown
 from ecgdeploy.graph import Graph
 from ecgdeploy.resources import assets
@@ -36,6 +36,11 @@ class GeneratedEngine:
     plan: Plan
     network: Network
 
+    @property
+    def weights(self) -> tuple[LayerWeights, ...]:
+        """What every layer's weights take in flash, and in how many bits they are kept."""
+        return layer_weights(self.network)
+
 
 def generate(graph: Graph, target: str = "portable", weights: str = "auto") -> GeneratedEngine:
     """Generate the C of `graph`; the same graph gives the same bytes.
@@ -60,4 +65,6 @@ def generate(graph: Graph, target: str = "portable", weights: str = "auto") -> G
     return GeneratedEngine({"ecgd_model.c": source}, kernels, ["include", "kernels"], plan, network)
 
 
-__all__ = ["TARGETS", "GeneratedEngine", "generate"]
+WEIGHTS = MODES
+
+__all__ = ["TARGETS", "WEIGHTS", "GeneratedEngine", "LayerWeights", "generate"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from dataclasses import asdict
 from typing import Any
 
 from ecgdeploy.codegen import GeneratedEngine
@@ -35,6 +36,7 @@ def as_dict(engine: GeneratedEngine) -> dict[str, Any]:
             }
             for s in network.stages
         ],
+        "weights": [asdict(layer) for layer in engine.weights],
         "buffers": [
             {
                 "role": b.role,
@@ -71,11 +73,25 @@ def as_text(engine: GeneratedEngine) -> str:
         block = plan.quanta.get(s.index, plan.input_quantum)
         calls = plan.trace.fires[s.index] or -(-network.values[s.writes].time // plan.input_quantum)
         lines.append(f"{s.index:>5}  {s.kind:<22} {shape:>12}  {block:>5}  {calls:>6}  {window:>12}  {size:>7}")
+    lines += ["", *_weights(engine)]
     lines += ["", f"{'offset':>7}  {'bytes':>7}  {'events':>15}  holds"]
     for b in sorted(plan.buffers, key=lambda b: (b.offset, b.first)):
         span = f"{b.first}..{min(b.last, plan.trace.events)}"
         lines.append(f"{b.offset:>7,}  {b.bytes:>7,}  {span:>15}  {_holds(engine, b)}")
     return "\n".join(lines)
+
+
+def _weights(engine: GeneratedEngine) -> list[str]:
+    """Bits and bytes of every layer's weights."""
+    layers = engine.weights
+    lines = [f"{'stage':>5}  {'operator':<22} {'weights':>10}  {'bits':>4}  {'bytes':>9}  {'of float32':>10}"]
+    for w in layers:
+        lines.append(
+            f"{w.stage:>5}  {w.kind:<22} {w.count:>10,}  {w.bits:>4}  {w.bytes:>9,}  {w.bytes / (4 * w.count):>10.1%}"
+        )
+    count, size = sum(w.count for w in layers), sum(w.bytes for w in layers)
+    times = f"{4 * count / size:.2f} times smaller than float32" if size else ""
+    return [*lines, f"weights in flash: {size:,} B for {count:,}, {times}"] if layers else []
 
 
 def _holds(engine: GeneratedEngine, b: Buffer) -> str:
@@ -86,7 +102,14 @@ def _holds(engine: GeneratedEngine, b: Buffer) -> str:
     return b.name
 
 
-_COLOURS = {"window": "#4c78a8", "shared": "#9ecae9", "sums": "#f58518", "output": "#54a24b", "state": "#e45756"}
+_COLOURS = {
+    "window": "#4c78a8",
+    "shared": "#9ecae9",
+    "sums": "#f58518",
+    "output": "#54a24b",
+    "state": "#e45756",
+    "scratch": "#b279a2",
+}
 
 
 def as_html(engine: GeneratedEngine, title: str) -> str:
@@ -111,7 +134,8 @@ def as_html(engine: GeneratedEngine, title: str) -> str:
         f'<span style="background:{colour}">&nbsp;&nbsp;</span> {name}'
         for name, colour in (
             ("window of a value", _COLOURS["window"]), ("value that lives within one turn", _COLOURS["shared"]),
-            ("sums", _COLOURS["sums"]), ("state", _COLOURS["state"]), ("output", _COLOURS["output"]),
+            ("sums", _COLOURS["sums"]), ("weights being unpacked", _COLOURS["scratch"]),
+            ("state", _COLOURS["state"]), ("output", _COLOURS["output"]),
         )
     )  # fmt: skip
     return (

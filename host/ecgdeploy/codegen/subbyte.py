@@ -14,7 +14,7 @@ Nothing is approximated here; results are those of the unpacked layer, bit for b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -61,7 +61,7 @@ def pack_weights(network: ir.Network, mode: str = "auto") -> ir.Network:
         packing = _smallest(network, stage, work)
         if packing is None:
             continue
-        whole = pack_layer(network, stage, work).weights.size
+        whole = _plain_bytes(work)
         if mode == "packed" or whole - packing.bytes >= LEAST_SAVING * whole:
             found[stage.index] = packing
             saved += whole - packing.bytes
@@ -160,3 +160,54 @@ def _words(blocks: np.ndarray, bits: int) -> np.ndarray:
         planes.append((words.reshape(len(blocks), width, per) << shifts).sum(2, dtype=np.uint32))
         below += width
     return np.concatenate(planes, axis=1).reshape(-1)
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """What one layer's weights take.
+
+    Attributes
+    ----------
+    stage, operator : places in the plan and in the file
+    kind : of the operator
+    count : weights
+    bits : of each as kept: 1..8, or 32
+    bytes : in flash: words, tables and the fillings between
+    """
+
+    stage: int
+    operator: int
+    kind: str
+    count: int
+    bits: int
+    bytes: int
+
+
+def layer_weights(network: ir.Network) -> tuple[LayerWeights, ...]:
+    """The weights of every convolution, dense layer and LSTM, in the order of the network."""
+    found = []
+    for stage in network.stages:
+        work = stage.work
+        if isinstance(work, (ir.Conv, ir.Depthwise)):
+            packing = work.packing
+            bits, size = (packing.bits, packing.bytes) if packing else (8, _plain_bytes(work))
+            count = work.weights.size
+        elif isinstance(work, ir.FloatConv):
+            count, bits, size = work.weights.size, 32, 4 * work.weights.size
+        elif isinstance(work, ir.Lstm):
+            count, bits = sum(gate.weights.size for gate in work.gates), 8
+            size = sum(_plain_bytes(gate) for gate in work.gates)
+        else:
+            continue
+        found.append(LayerWeights(stage.index, stage.operator, stage.kind, count, bits, size))
+    return tuple(found)
+
+
+def _plain_bytes(work: ir.Conv | ir.Depthwise) -> int:
+    """Bytes of int8 weights as the kernels read them: channels in pairs, windows in fours."""
+    if isinstance(work, ir.Depthwise):
+        channels, windows = work.weights.shape[1], [len(work.weights)]
+    else:
+        channels, taps, inputs = work.weights.shape
+        windows = [taps * inputs] if work.dilation == 1 or taps == 1 else [inputs] * taps
+    return (channels + channels % 2) * sum(-(-window // 4) * 4 for window in windows)

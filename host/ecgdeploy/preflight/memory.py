@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ecgdeploy.boards import Board
 from ecgdeploy.graph import Graph
+from ecgdeploy.projects.fit import saved_bytes
 from ecgdeploy.projects.types import Model
 
 # link, application loop, timing and port
@@ -109,6 +110,7 @@ def estimate_need(model: Model, board: Board, engine: str, emulate: bool, arena:
 
     made = generate(model.graph, "cortex-m4" if board.core.dsp else "portable")
     constants = sum(tensor.bytes for tensor in model.graph.tensors if tensor.data is not None)
+    constants = max(constants - saved_bytes(made.weights), 0)
     code = STATIC_KERNELS_FLASH + STATIC_STAGE_FLASH * len(made.plan.trace.fires)
     size = made.plan.ram_bytes
     return Need(flash + code + constants, ram + size, constants, size, "planned when the code is generated")

@@ -8,6 +8,7 @@ from ecgdeploy.errors import BuildError
 from ecgdeploy.projects.types import Request
 
 if TYPE_CHECKING:
+    from ecgdeploy.codegen import LayerWeights
     from ecgdeploy.graph import Graph
 
 HEAVIEST = 3
@@ -30,6 +31,11 @@ def constant_bytes(graph: Graph) -> int:
     read = {index for operator in graph.operators for index in operator.inputs if index >= 0}
     weights = {tensor.data.tobytes() for tensor in map(graph.tensor, read) if tensor.data is not None}
     return sum(len(data) for data in weights)
+
+
+def saved_bytes(weights: tuple[LayerWeights, ...]) -> int:
+    """Flash that packed weights save beside the file's int8 ones."""
+    return sum(max(layer.count - layer.bytes, 0) for layer in weights if layer.bits < 8)
 
 
 def check_before_compile(request: Request, flash_bytes: int, ram_bytes: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgdeploy.projects.bundle import write_bundle
-from ecgdeploy.projects.mps2 import part_of
+from ecgdeploy.projects.mps2 import part_of, weights_option
 from ecgdeploy.projects.registry import Image
 from ecgdeploy.projects.sources import firmware_files, render_template
 from ecgdeploy.projects.types import Project, Request
@@ -35,7 +35,7 @@ def render(request: Request) -> Project:
     """
     from ecgdeploy.codegen import generate
 
-    engine = generate(request.model.graph, "portable")
+    engine = generate(request.model.graph, "portable", weights_option(request))
     files = firmware_files(FOLDERS, engine.kernel_sources)
     files |= {f"generated/{name}": text.encode() for name, text in engine.files.items()}
     return render_with(request, files, {"target": "portable", "ram_bytes": int(engine.plan.ram_bytes)}, SYSROOT)

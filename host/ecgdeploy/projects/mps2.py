@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ecgdeploy.boards import Memory
 from ecgdeploy.errors import BuildError
-from ecgdeploy.projects.fit import check_before_compile, constant_bytes, overflow_error
+from ecgdeploy.projects.fit import check_before_compile, constant_bytes, overflow_error, saved_bytes
 from ecgdeploy.projects.registry import Image
 from ecgdeploy.projects.sources import firmware_files, render_template
 from ecgdeploy.projects.types import Project, Request
@@ -82,17 +82,26 @@ def static_engine(request: Request) -> EnginePart:
     """C generated for this model and core."""
     from ecgdeploy.codegen import generate
 
-    weights = constant_bytes(request.model.graph)
-    check_before_compile(request, weights, 0)  # before pages of C are generated for nothing
+    # before pages of C are generated for nothing: packed to one bit, weights are an eighth of their int8 bytes
+    check_before_compile(request, constant_bytes(request.model.graph) // 8, 0)
     target = "cortex-m4" if request.board.core.dsp else "portable"
-    engine = generate(request.model.graph, target)
+    engine = generate(request.model.graph, target, weights_option(request))
     return EnginePart(
         generated={name: text.encode() for name, text in engine.files.items()},
         kernel_sources=tuple(engine.kernel_sources),
         ram_bytes=int(engine.plan.ram_bytes),
-        flash_bytes=weights,
-        facts={"target": target, "ram_bytes": int(engine.plan.ram_bytes)},
+        flash_bytes=max(constant_bytes(request.model.graph) - saved_bytes(engine.weights), 0),
+        facts={
+            "target": target,
+            "ram_bytes": int(engine.plan.ram_bytes),
+            "weights": [asdict(layer) for layer in engine.weights],
+        },
     )
+
+
+def weights_option(request: Request) -> str:
+    """How the build wants weights to be kept: "auto" unless asked otherwise."""
+    return str(request.options.get("weights") or "auto")
 
 
 def render_with(request: Request, engine: EnginePart) -> Project:

@@ -123,6 +123,18 @@ def _unloaded(name: str) -> bool:
     return name.startswith((".debug", ".comment", ".ARM.attributes", ".stab", ".note", ".line"))
 
 
+_WEIGHTS = re.compile(r"^\.rodata\.(?:weights|codes|table)_(\d+)(?:_\d+)?$")
+
+
+def weight_bytes(link_map: LinkMap) -> dict[int, int]:
+    """Bytes of each stage's weights in an image with engine static, as they were linked."""
+    found: dict[int, int] = {}
+    for piece in link_map.pieces:
+        if "ecgd_model" in piece.origin and (name := _WEIGHTS.match(piece.section)):
+            found[int(name[1])] = found.get(int(name[1]), 0) + piece.size
+    return found
+
+
 def measure(
     link_map: LinkMap, flash: range, ram: range, part_of: Callable[[Piece], str], stack_section: str = ".stack"
 ) -> Sizes:

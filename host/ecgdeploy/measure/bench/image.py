@@ -14,9 +14,9 @@ import numpy as np
 
 from ecgdeploy.codegen import GeneratedEngine
 from ecgdeploy.errors import BuildError, DeviceError
-from ecgdeploy.graph import Graph
+from ecgdeploy.graph import Graph, total_macs
 from ecgdeploy.resources import assets
-from ecgdeploy.toolchains.linkmap import measure, parse_map
+from ecgdeploy.toolchains.linkmap import measure, parse_map, weight_bytes
 
 CORE = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
 # as in projects: -O2 and builtins, sections that the linker can drop
@@ -31,7 +31,9 @@ COMPILE = (
 )
 LINK = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments")
 FLASH_BYTES, RAM_BYTES, STACK_BYTES = 4 << 20, 4 << 20, 64 << 10
-ICOUNT_SHIFT = 7  # one instruction is 128 ns of virtual time; the 25 MHz timer ticks every 40 ns
+# at shift S one instruction is 2^S ns of virtual time; the 25 MHz timer ticks every 40 ns and wraps after 2^32 ticks
+ICOUNT_SHIFT, ICOUNT_SHIFT_LONG = 7, 4
+MACS_LONG = 400_000_000  # more in an inference, and the counter could wrap at the finer shift
 ELF = "image.elf"
 JOB_ADDRESS = 0x21000000
 JOB_BYTES = 8 << 20
@@ -51,6 +53,7 @@ class BenchRun:
     data_bytes, bss_bytes : static memory (the arena is part of .bss)
     flash_by_part : bytes of the image by part; "harness" is not the engine's
     stages : stage -> instructions of one inference (profiled runs)
+    weights : stage -> bytes of its weights in the linker's map
     """
 
     outputs: list[list[np.ndarray]]
@@ -60,6 +63,7 @@ class BenchRun:
     bss_bytes: int
     flash_by_part: dict[str, int]
     stages: dict[int, int] = field(default_factory=dict)
+    weights: dict[int, int] = field(default_factory=dict)
 
     @property
     def ram_bytes(self) -> int:
@@ -135,6 +139,7 @@ class _Sizes:
     data: int
     bss: int
     flash_by_part: dict[str, int]
+    weights: dict[int, int]
 
 
 def _build(engine: GeneratedEngine, folder: Path, profile: bool) -> _Sizes:
@@ -162,15 +167,21 @@ def _build(engine: GeneratedEngine, folder: Path, profile: bool) -> _Sizes:
     found = measure(
         parsed, range(0, FLASH_BYTES), range(0x20000000, 0x20000000 + RAM_BYTES), lambda piece: _part(piece.origin)
     )
-    return _Sizes(found.ram_by_section.get(".data", 0), found.ram_by_section.get(".bss", 0), found.flash_by_part)
+    return _Sizes(
+        found.ram_by_section.get(".data", 0),
+        found.ram_by_section.get(".bss", 0),
+        found.flash_by_part,
+        weight_bytes(parsed),
+    )
 
 
 def _run(graph: Graph, folder: Path, jobs: list[bytes], piece: int, profile: bool, sizes: _Sizes) -> BenchRun:
     qemu = _tool("qemu-system-arm", "qemu-system-arm")
+    shift = ICOUNT_SHIFT_LONG if total_macs(graph) > MACS_LONG else ICOUNT_SHIFT
     (folder / "job.bin").write_bytes(struct.pack("<3I", len(jobs), len(jobs[0]), piece) + b"".join(jobs))
     command = [
         qemu, "-M", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "none",
-        "-semihosting-config", "enable=on,target=native", "-icount", f"shift={ICOUNT_SHIFT}",
+        "-semihosting-config", "enable=on,target=native", "-icount", f"shift={shift}",
         "-kernel", ELF, "-device", f"loader,file=job.bin,addr={JOB_ADDRESS:#x},force-raw=on",
     ]  # fmt: skip
     try:
@@ -187,7 +198,7 @@ def _run(graph: Graph, folder: Path, jobs: list[bytes], piece: int, profile: boo
     for _ in range(count):
         (ticks,) = struct.unpack_from("<I", raw, at)
         at += 4
-        instructions.append(_instructions(ticks - empty))
+        instructions.append(_instructions(ticks - empty, shift))
         arrays = []
         for tensor in tensors:
             arrays.append(np.frombuffer(raw, tensor.dtype, tensor.elements, at).reshape(tensor.shape))
@@ -196,9 +207,9 @@ def _run(graph: Graph, folder: Path, jobs: list[bytes], piece: int, profile: boo
     stages = {}
     if profile:
         words = struct.unpack_from(f"<{MAX_STAGES}I", raw, at)
-        stages = {i: _instructions(w) for i, w in enumerate(words) if w}
-    return BenchRun(outputs, instructions, stack, sizes.data, sizes.bss, sizes.flash_by_part, stages)
+        stages = {i: _instructions(w, shift) for i, w in enumerate(words) if w}
+    return BenchRun(outputs, instructions, stack, sizes.data, sizes.bss, sizes.flash_by_part, stages, sizes.weights)
 
 
-def _instructions(ticks: int) -> int:
-    return round(ticks * 40 / (1 << ICOUNT_SHIFT))
+def _instructions(ticks: int, shift: int) -> int:
+    return round(ticks * 40 / (1 << shift))

@@ -31,6 +31,7 @@ class BenchResult:
     compared, identical : output elements held against the golden ones, and how many were the same
     golden : where the golden outputs come from
     operators : instructions per stage, where counted
+    weights : per layer: how many, bits of each as kept, bytes by the linker's map
     tflm : the stored figures of TFLM with CMSIS-NN at its best, where the model is one of the bench's
     """
 
@@ -54,6 +55,7 @@ class BenchResult:
     inferences: int
     schedule: str
     operators: list[dict[str, Any]] = field(default_factory=list)
+    weights: list[dict[str, Any]] = field(default_factory=list)
     tflm: dict[str, Any] | None = None
     ratios: dict[str, float] | None = None
 
@@ -116,20 +118,23 @@ def golden_of(
     return inputs, [host.run(one) for one in inputs], "host build"
 
 
-def bench_model(model: Path, *, operators: bool = False, limit: int | None = None) -> BenchResult:
+def bench_model(
+    model: Path, *, operators: bool = False, limit: int | None = None, weights: str = "auto"
+) -> BenchResult:
     """Bench one ``.tflite`` on the emulated Cortex-M4F.
 
     Parameters
     ----------
     operators : also count instructions per stage (a second image)
     limit : inferences at most
+    weights : how the engine keeps them: "auto", "packed" or "int8"
 
     Raises
     ------
     ModelError, BuildError, DeviceError, DataError
     """
     graph = read_tflite(model)
-    engine = generate(graph, "cortex-m4")
+    engine = generate(graph, "cortex-m4", weights)
     inputs, expected, golden = golden_of(model, graph, limit)
     run = run_on_board(graph, engine, inputs)
     compared = identical = 0
@@ -157,6 +162,7 @@ def bench_model(model: Path, *, operators: bool = False, limit: int | None = Non
         round(instructions / macs, 4) if macs else 0.0, ram, engine.plan.arena_bytes, run.data_bytes, run.bss_bytes,
         run.stack_bytes, flash, run.flash_by_part, compared, identical, golden, len(inputs), engine.plan.schedule,
         stages,
+        [asdict(layer) | {"bytes": run.weights.get(layer.stage, layer.bytes)} for layer in engine.weights],
         asdict(stored) if stored else None, _ratios(stored, instructions, ram, flash) if stored else None,
     )  # fmt: skip
 
@@ -177,7 +183,12 @@ def _ratios(stored: Stored, instructions: int, ram: int, flash: int) -> dict[str
 
 
 def bench_folder(
-    folder: Path, *, names: Sequence[str] = (), operators: bool = False, limit: int | None = None
+    folder: Path,
+    *,
+    names: Sequence[str] = (),
+    operators: bool = False,
+    limit: int | None = None,
+    weights: str = "auto",
 ) -> list[BenchResult]:
     """Bench every ``.tflite`` of a folder, by name; `names` restricts it.
 
@@ -191,4 +202,4 @@ def bench_folder(
     models = sorted(p for p in folder.glob("*.tflite") if not names or p.stem in names)
     if not models:
         raise UsageError(f"{folder}: no .tflite models in it", "give the folder that holds the .tflite files")
-    return [bench_model(model, operators=operators, limit=limit) for model in models]
+    return [bench_model(model, operators=operators, limit=limit, weights=weights) for model in models]
