@@ -197,6 +197,8 @@ def finetune(
             "optimizer.schedule": "cosine",
             "mixed_precision": False,
             "starts_from": trained.manifest["weights_sha256"],
+            "teacher": None,
+            "distillation": None,
         }
         | ({"teacher": trained.manifest["weights_sha256"], "monitor": "last"} if distil else {}),
     )

@@ -39,6 +39,16 @@ class LossPart(_Part):
     class_weights: Literal["none", "sqrt-inverse", "inverse"] = "none"
 
 
+class DistillationPart(_Part):
+    """A teacher's answers beside the labels: (1 - alpha) CE + alpha T^2 KL(teacher || student); Hinton et al. 2015.
+
+    Without it, a run with a teacher learns its answers alone, in inference mode.
+    """
+
+    alpha: float = Field(0.5, ge=0, le=1)
+    temperature: float = Field(4.0, gt=0)
+
+
 class OptimizerPart(_Part):
     """Adam, with a constant or cosine learning rate."""
 
@@ -102,6 +112,7 @@ class RunConfig(_Part):
     unlearnable: Literal["keep"] | None = Field(
         None, description="keep outputs without a positive training record (they learn to say no); unset: refuse them"
     )
+    distillation: DistillationPart | None = None
     model: ModelPart
     loss: LossPart = LossPart()  # type: ignore[call-arg]
     optimizer: OptimizerPart = OptimizerPart()  # type: ignore[call-arg]

@@ -104,13 +104,18 @@ class Trainer:
 
         def replica(x: Any, y: Any, w: Any) -> Any:
             with tf.GradientTape() as tape:
-                # dropout would pull the student away from its teacher
-                answers = joined(self.model(x, training=self.teacher is None))
-                if self.teacher is None:
-                    loss = tf.reduce_sum(w * self.loss(y, answers))
+                # dropout would pull a student without labels away from its teacher
+                part = self.config.distillation
+                answers = joined(self.model(x, training=self.teacher is None or part is not None))
+                wanted = None if self.teacher is None else joined(self.teacher(x, training=False))
+                if wanted is None:
+                    each = self.loss(y, answers)
+                elif part is None:
+                    each = losses.from_teacher(wanted, answers)
                 else:
-                    wanted = joined(self.teacher(x, training=False))
-                    loss = tf.reduce_sum(w * losses.from_teacher(wanted, answers))
+                    apart = losses.divergence(wanted, answers, part.temperature, len(y.shape) == 2)
+                    each = (1.0 - part.alpha) * self.loss(y, answers) + part.alpha * apart
+                loss = tf.reduce_sum(w * each)
                 scaled = self.optimizer.scale_loss(loss)
             gradients = tape.gradient(scaled, self.model.trainable_variables)
             self.optimizer.apply(gradients, self.model.trainable_variables)

@@ -69,3 +69,21 @@ def from_teacher(targets: Any, probabilities: Any) -> Any:
     p = tf.clip_by_value(tf.cast(probabilities, tf.float32), 1e-7, 1.0 - 1e-7)
     t = tf.cast(targets, tf.float32)
     return -tf.reduce_sum(t * tf.math.log(p) + (1.0 - t) * tf.math.log(1.0 - p), axis=-1)
+
+
+def divergence(teacher: Any, probabilities: Any, temperature: float, multilabel: bool) -> Any:
+    """T^2 KL(teacher || student) of answers softened by T: [batch].
+
+    Probabilities stand for logits: softmax(z / T) is p^(1/T) over its sum, sigmoid(z / T) the same of p and 1 - p. With
+    independent outputs it is the mean over them, as their cross-entropy is.
+    """
+    import tensorflow as tf
+
+    def softened(p: Any) -> Any:
+        p = tf.clip_by_value(tf.cast(p, tf.float32), 1e-7, 1.0 - 1e-7)
+        parts = tf.stack([p, 1.0 - p], axis=-1) if multilabel else p
+        return tf.nn.log_softmax(tf.math.log(parts) / temperature, axis=-1)
+
+    wanted, found = softened(teacher), softened(probabilities)
+    each = tf.reduce_sum(tf.exp(wanted) * (wanted - found), axis=-1)
+    return temperature**2 * (tf.reduce_mean(each, axis=-1) if multilabel else each)

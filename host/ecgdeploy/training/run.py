@@ -123,10 +123,14 @@ def _claim(folder: Path, config: RunConfig) -> None:
     write_atomic(path, text)
 
 
+def shards_key(view: Any) -> str:
+    """What a folder of shards says of the view that it holds: the same text, the same windows."""
+    return json.dumps([view.provenance, len(view), list(view.classes)], sort_keys=True, default=str)
+
+
 def _store(view: Any, folder: Path) -> shards.Shards:
     """The view's shards: written once, used again by a resumed run when they are the same windows."""
-    key = folder / "key"
-    wanted = json.dumps([view.provenance, len(view), list(view.classes)], sort_keys=True, default=str)
+    key, wanted = folder / "key", shards_key(view)
     if key.exists() and key.read_text() == wanted:
         return shards.read(folder)
     written = shards.write(view, folder)

@@ -1,0 +1,92 @@
+"""What compression must know of a Keras network: which weights may be pruned, and what each layer costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ecgdeploy.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One weight matrix.
+
+    Attributes
+    ----------
+    path : str
+        Keras' path of the variable, ``block1_conv/kernel``; what a mask is keyed by.
+    layer : str
+    variable : keras.Variable
+    macs : int
+        Multiply-accumulates that it takes part in, of one inference.
+    """
+
+    path: str
+    layer: str
+    variable: Any
+    macs: int
+
+    @property
+    def values(self) -> np.ndarray:
+        """The weights."""
+        return np.asarray(self.variable)
+
+    @property
+    def size(self) -> int:
+        """Number of weights."""
+        return int(np.prod(self.variable.shape))
+
+
+def matrices(model: Any) -> list[Weights]:
+    """Every weight matrix of convolutions, dense and LSTM layers, in the network's order; no biases, no norms.
+
+    Raises
+    ------
+    ModelError
+        A network without any.
+    """
+    import keras
+
+    found = []
+    for layer in model.layers:
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)):
+            size = int(np.prod(layer.kernel.shape))
+            found.append(Weights(layer.kernel.path, layer.name, layer.kernel, size * _positions(layer)))
+        elif isinstance(layer, (keras.layers.Bidirectional, keras.layers.LSTM)):
+            steps = layer.input.shape[1]
+            for variable in layer.trainable_variables:
+                if len(variable.shape) == 2:
+                    count = int(np.prod(variable.shape)) * steps
+                    found.append(Weights(variable.path, layer.name, variable, count))
+    if not found:
+        raise ModelError(f"{model.name}: no convolution, dense or LSTM layer to prune", "give a trained network")
+    return found
+
+
+def _positions(layer: Any) -> int:
+    """How often a layer's whole kernel is used in one inference."""
+    import keras
+
+    shape = layer.output.shape[1:]
+    if isinstance(layer, keras.layers.DepthwiseConv2D) or isinstance(layer, keras.layers.Conv2D):
+        return int(np.prod(shape[:-1]))
+    return int(np.prod(shape[:-1])) if len(shape) > 1 else 1
+
+
+def macs(model: Any) -> int:
+    """Multiply-accumulates of one inference in the weight matrices."""
+    return sum(weights.macs for weights in matrices(model))
+
+
+def nonzero_macs(model: Any) -> int:
+    """The same, without those whose weight is zero: what the paper counts as FLOPs saved by unstructured pruning."""
+    return sum(round(w.macs * np.count_nonzero(w.values) / w.size) for w in matrices(model))
+
+
+def nonzero_parameters(model: Any) -> int:
+    """Trainable parameters that are not zero; biases and norms all count."""
+    total = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+    return total - sum(w.size - int(np.count_nonzero(w.values)) for w in matrices(model))
