@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "study": ("study", "study", "Run and report the papers' experiments."),
     "fold": ("fold", "fold", "Fold Conv1D's EXPAND_DIMS and RESHAPE out of a model, with identical outputs."),
     "plan": ("plan", "plan", "Print and draw how a model would run: schedule and memory."),
+    "cost": ("cost", "cost", "MACs, bytes and the energy proxy of models beside their measured instructions."),
     "preflight": ("preflight", "preflight", "Does a model fit a board: operators, precision, flash, RAM, arena."),
     "verify": ("verify", "verify", "Hold the generated C against TFLM, layer by layer on demand."),
     "build": ("build", "build", "Build the firmware of a model for a board, or for its emulated twin."),
