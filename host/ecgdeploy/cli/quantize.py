@@ -10,7 +10,13 @@ import click
 
 @click.command()
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--precision", "precisions", multiple=True, help="float32, float16, dynamic, int8, int16x8, mixed.")
+@click.option("--precision", "precisions", multiple=True,
+              help="float32, float16, dynamic, int8, int16x8, mixed, mixed-bits.")
+@click.option("--bits", default="auto", show_default=True,
+              help="With mixed-bits: 1 to 8 for every layer, or auto (LAQ).")
+@click.option("--max-flash", type=click.IntRange(1),
+              help="With mixed-bits auto: bits with which the weights take at most so many bytes.")
+@click.option("--margin", type=float, default=1e-4, show_default=True, help="LAQ: what an important layer may cost.")
 @click.option("--qat", "qat_epochs", type=click.IntRange(1), help="Also train on, rounding, for so many epochs.")
 @click.option("--distil", is_flag=True, help="With --qat: learn the float model's answers instead of the labels.")
 @click.option("--calibration", type=click.IntRange(1), help="Training windows that set the ranges.")
@@ -24,6 +30,9 @@ import click
 def quantize(
     run_folder: Path,
     precisions: tuple[str, ...],
+    bits: str,
+    max_flash: int | None,
+    margin: float,
     qat_epochs: int | None,
     distil: bool,
     calibration: int | None,
@@ -42,11 +51,18 @@ def quantize(
     from ecgdeploy.quantization import quantize as steps
     from ecgdeploy.training import config, run
 
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
     trained = run.open_run(run_folder)
     settings = config.parse(trained.manifest["config"], "config.json")
     chosen = precisions or settings.quantization.precisions
     for precision in chosen:
         deployability.known(precision)
+    if "mixed-bits" in chosen:
+        from ecgdeploy.compression.mixed_bits import asked
+
+        asked(bits, max_flash)
     if board:
         from ecgdeploy.boards import load_board
 
@@ -63,23 +79,37 @@ def quantize(
                 trained, task, run_folder / ("qat-distilled" if distil else "qat"), epochs=qat_epochs,
                 calibration=calibration or 512, distil=distil, report=bar,
             )
+    ranges = task.calibration(calibration or settings.quantization.calibration, seed)
+
+    def fewer_bits(int8: bytes, float32: bytes) -> tuple[bytes, dict]:
+        from ecgdeploy.compression.mixed_bits import mixed_bits
+
+        done = mixed_bits(
+            int8, ranges, bits, float32=float32, choosing=task.validation(), max_bytes=max_flash, gamma=margin,
+            report=say,
+        )  # fmt: skip
+        return done.content, done.notes
+
     made = steps.quantize(
         trained.model,
         output or run_folder / "tflite",
         chosen,
-        task.calibration(calibration or settings.quantization.calibration, seed),
+        ranges,
         None if no_test else task.test(),
         qat_model=tuned.model if tuned else None,
         made_from={"run": trained.manifest["config_sha256"], "weights": trained.manifest["weights_sha256"]}
         | ({"qat": tuned.folder.name} if tuned else {}),
-        report=lambda line: click.echo(line, err=True),
+        derived={"mixed-bits": fewer_bits} if "mixed-bits" in chosen else {},
+        report=say,
     )
     if as_json:
         click.echo(json.dumps(made.manifest, indent=2, sort_keys=True, default=str))
         return
     from rich.console import Console
 
-    from ecgdeploy.cli.tables import quantization_table
+    from ecgdeploy.cli.tables import bits_lines, quantization_table
 
     Console().print(quantization_table(made.manifest))
+    if few := made.manifest["precisions"].get("mixed-bits"):
+        click.echo("\n".join(bits_lines(few)))
     click.echo(f"files: {made.folder}")

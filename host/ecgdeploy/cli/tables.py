@@ -5,6 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 
+def bits_lines(entry: dict[str, Any]) -> list[str]:
+    """What a mixed-bits file has for bits, and what is left of the ratio in flash."""
+    lines = [f"bits ({entry['method']}): " + ", ".join(f"{la['name']} {la['bits']}" for la in entry["layers"])]
+    sizes = entry["storage"]
+    named = (
+        ("paper", "on paper"), ("static", "engine static, packed"), ("int4", "as int4 tensors"),
+        ("tflm", "tflm and litert"),
+    )  # fmt: skip
+    parts = [
+        f"{title} {sizes[key]['bytes']:,} B ({sizes[key]['times_smaller']:.2f}x)" for key, title in named if sizes[key]
+    ]
+    return [*lines, f"weights: float32 {sizes['float32_bytes']:,} B; " + ", ".join(parts)]
+
+
 def quantization_table(manifest: dict[str, Any]) -> Any:
     """Table of a quantization manifest: one row a precision."""
     from rich.table import Table

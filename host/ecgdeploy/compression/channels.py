@@ -141,7 +141,16 @@ def _each_channel_alone() -> tuple[type, ...]:
 
     kinds = keras.layers
     return (
-        kinds.BatchNormalization, kinds.ReLU, kinds.Activation, kinds.LeakyReLU, kinds.Dropout, kinds.MaxPooling2D,
-        kinds.AveragePooling2D, kinds.GlobalAveragePooling2D, kinds.GlobalMaxPooling2D, kinds.GlobalAveragePooling1D,
-        kinds.GlobalMaxPooling1D, kinds.ZeroPadding2D,
+        kinds.BatchNormalization,
+        kinds.ReLU,
+        kinds.Activation,
+        kinds.LeakyReLU,
+        kinds.Dropout,
+        kinds.MaxPooling2D,
+        kinds.AveragePooling2D,
+        kinds.GlobalAveragePooling2D,
+        kinds.GlobalMaxPooling2D,
+        kinds.GlobalAveragePooling1D,
+        kinds.GlobalMaxPooling1D,
+        kinds.ZeroPadding2D,
     )

@@ -105,8 +105,9 @@ def recalls(model: Any, view: Any) -> dict[str, float | None]:
     found = predict(model, view.inputs)
     targets = np.asarray(view.targets)
     if targets.ndim == 1:
-        truth, said = targets[:, None] == np.arange(len(view.classes)), found.argmax(1)[:, None] == np.arange(
-            len(view.classes)
+        truth, said = (
+            targets[:, None] == np.arange(len(view.classes)),
+            found.argmax(1)[:, None] == np.arange(len(view.classes)),
         )
     else:
         truth, said = targets > 0, found >= 0.5
@@ -220,8 +221,9 @@ def _pruned(
         return smaller, None
     if plan.schedule == "dynamic":
         # t of the schedule grows to 3, where even the slowest layer has reached three quarters of the target
-        return model, pruning.prune_each(model, pruning.dynamic(model, plan.target, 3 * number / plan.steps),
-                                         before=before)
+        return model, pruning.prune_each(
+            model, pruning.dynamic(model, plan.target, 3 * number / plan.steps), before=before
+        )
     return model, pruning.prune(model, goal, plan.method, alpha=plan.alpha, before=before)
 
 
@@ -279,8 +281,13 @@ def _train(
 
     share_shards(trained.folder, folder, task.train())
     return training.train(
-        config.override(base, changes), folder, task=task, threads=threads, report=report,
-        make_model=functools.cache(make), teacher=dense if plan.distil else None,
+        config.override(base, changes),
+        folder,
+        task=task,
+        threads=threads,
+        report=report,
+        make_model=functools.cache(make),
+        teacher=dense if plan.distil else None,
     )
 
 

@@ -15,7 +15,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-PRECISIONS = ("float32", "float16", "dynamic", "int8", "int16x8", "mixed")
+PRECISIONS = ("float32", "float16", "dynamic", "int8", "int16x8", "mixed", "mixed-bits")
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from ecgdeploy.provenance import sha256_file, versions, write_atomic, write_mani
 from ecgdeploy.quantization.precision import Converted, convert, convert_all
 from ecgdeploy.quantization.runner import TfliteRunner
 from ecgdeploy.training import figures
+
+Derive = Callable[[bytes, bytes], tuple[bytes, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def quantize(
     test: Any = None,
     *,
     qat_model: Path | None = None,
+    derived: Mapping[str, Derive] = MappingProxyType({}),
     made_from: dict[str, Any] | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Quantized:
@@ -66,6 +70,9 @@ def quantize(
     qat_model : Path, optional
         Keras model trained on with rounding layers; becomes ``int8-qat.tflite``, and ``float32-qat.tflite`` with the
         same weights unrounded.
+    derived : mapping
+        Precisions that are made from the int8 file (with `qat_model`: from ``int8-qat``): name -> function of that file
+        and the float32 one, which gives a file and what the manifest is to say of it.
     made_from : dict, optional
         Recorded in the manifest: where the model came from.
     report : callable
@@ -83,8 +90,10 @@ def quantize(
     if test is not None:
         for_scoring(test)
     report(f"converting to {', '.join(precisions)}")
-    plain = [precision for precision in precisions if precision != "mixed"]
-    converted: dict[str, Converted] = convert_all(model, plain, calibration) if plain else {}
+    plain = [precision for precision in precisions if precision != "mixed" and precision not in derived]
+    needed = ["float32", "int8"] if derived else []
+    every = [*plain, *(precision for precision in needed if precision not in plain)]
+    converted: dict[str, Converted] = convert_all(model, every, calibration) if every else {}
     notes: dict[str, Any] = {}
     if "mixed" in precisions:
         from ecgdeploy.quantization.mixed import mixed
@@ -96,6 +105,13 @@ def quantize(
         notes["mixed"] = {"islands": made.islands, "costs": made.costs, "errors": made.errors}
     if qat_model is not None:
         converted |= _of_qat(qat_model)
+    for precision, derive in derived.items():
+        base = "int8-qat" if qat_model is not None else "int8"
+        content, note = derive(converted[base].content, converted[base.replace("int8", "float32")].content)
+        converted[precision] = dataclasses.replace(converted[base], precision=precision, content=content)
+        notes[precision] = note
+    for precision in set(needed) - set(plain):
+        del converted[precision]
     for precision, file in converted.items():
         write_atomic(folder / f"{precision}.tflite", file.content)
     entries: dict[str, Any] = {}
