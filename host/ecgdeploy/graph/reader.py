@@ -169,8 +169,10 @@ def _tensor(index: int, table: Table, buffers: list[Table], label: str) -> Tenso
         raise Damaged(f"tensor {index} claims {elements} elements")
     if table.table(schema.TENSOR_SPARSITY) is not None:
         raise ModelError(f"{place} is stored sparse", "export without sparse storage (DENSIFY)")
-    if dtype in ("int4", "int2", "uint4"):
-        raise ModelError(f"{place} is {dtype}", "export int8 weights; the engine packs fewer bits itself (--pack)")
+    if dtype in ("int2", "uint4"):
+        raise ModelError(f"{place} is {dtype}", "export int8 or int4 weights; the engine packs fewer bits itself")
+    four_bits = dtype == "int4"  # constants only: two to a byte, read as the int8 values that they are
+    dtype = "int8" if four_bits else dtype
     if dtype not in ITEM_BYTES:
         raise ModelError(f"{place} has element type {dtype}", "export an int8 or float32 network")
     buffer_index = table.integer(schema.TENSOR_BUFFER, "I")
@@ -181,14 +183,24 @@ def _tensor(index: int, table: Table, buffers: list[Table], label: str) -> Tenso
     raw = buffers[buffer_index].array(schema.BUFFER_DATA, "u1")
     data = None
     if raw is not None and len(raw):
+        if four_bits and len(raw) == -(-elements // 2):
+            raw = _nibbles(raw)[:elements]
         if len(raw) != elements * ITEM_BYTES[dtype]:
             raise Damaged(f"tensor {index} '{name}' of {elements} {dtype} has {len(raw)} bytes of data")
         stored = np.dtype(dtype if dtype != "bool" else "u1").newbyteorder("<")
         data = np.frombuffer(raw.tobytes(), dtype=stored).reshape(shape)
         if dtype in ("float32", "float64") and not np.isfinite(data).all():
             raise Damaged(f"tensor {index} '{name}' holds values that are not finite")
+    if four_bits and data is None:
+        raise ModelError(f"{place} is int4 and no constant", "export int8 activations")
     variable = bool(table.integer(schema.TENSOR_VARIABLE, "B"))
     return Tensor(index, name, shape, dtype, _quantization(index, table, shape, dtype), data, variable)
+
+
+def _nibbles(raw: np.ndarray) -> np.ndarray:
+    """Signed 4-bit values, low nibble first, as bytes."""
+    both = np.stack([raw & 15, raw >> 4], axis=1).reshape(-1).astype(np.uint8)
+    return ((both ^ 8) - 8).astype(np.uint8)
 
 
 _ZERO_POINTS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767), "int32": (0, 0), "int64": (0, 0)}

@@ -96,6 +96,27 @@ def test_the_ratio_on_paper_is_not_taken_for_flash(files):
     assert sizes["int4"]["times_smaller"] == pytest.approx(8.0, rel=0.01)
 
 
+def test_int4_tensors_are_read_as_their_int8_values_and_answer_as_tflm(files):
+    from ecgdeploy.codegen import generate
+    from ecgdeploy.codegen.host import QUICK, HostEngine
+    from ecgdeploy.compression.int4 import with_int4_tensors
+    from ecgdeploy.graph import read_tflite
+    from ecgdeploy.measure.bench.models import random_inputs
+    from ecgdeploy.reference import TflmReference
+
+    plain = _mixed(files, 4).content
+    assert len(with_int4_tensors(plain)) < len(plain)
+    content = with_int4_tensors(plain, ("CONV_2D",))  # TFLM's dense layers refuse int4
+    graph, same = read_tflite(content), read_tflite(plain)
+    for ours, theirs in zip(graph.tensors, same.tensors, strict=True):
+        if theirs.data is not None:
+            np.testing.assert_array_equal(ours.data, theirs.data)
+    host, reference = HostEngine(graph, generate(graph), QUICK), TflmReference(content)
+    for inputs in random_inputs(graph, 8):
+        for ours, theirs in zip(host.run(inputs), reference.run(inputs), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
 def test_laq_keeps_the_accuracy_of_the_held_out_records(files):
     from ecgdeploy.compression.mixed_bits import figure_of
 
