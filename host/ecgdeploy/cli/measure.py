@@ -23,6 +23,7 @@ import click
 @click.option("--project", type=click.Path(path_type=Path), help="Folder of the build that was flashed.")
 @click.option("--output", type=click.Path(path_type=Path), help="Run folder [default: runs/BOARD-MODEL-ENGINE].")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run in the same folder.")
+@click.option("--gates", type=click.Path(path_type=Path), help="Declare what the run has to reach; see 'gate'.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write the page here too [always in the run folder].")
 def measure(transport: str, as_json: bool, html: Path | None, **chosen: Any) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ecgdeploy.devices import Device, Hello, Inference
     from ecgdeploy.ecg.record import Record
     from ecgdeploy.ecg.views import TestView
+    from ecgdeploy.measure.gates import Gates
     from ecgdeploy.projects import Build
 
 Progress = Callable[[str, int, int], None]
@@ -52,6 +53,7 @@ class Request:
     record_of : name to record, for the strip of ECG in the page and for EC57.
     groups : of a task with several heads: name of the group to its (first, one past last) class.
     whole_records : every beat of the test records is in `test`, so that the device can be scored as an annotator.
+    gates : what the run has to reach, declared with it.
     board_state : reads a Linux board's heat, throttling and power (`BoardState` as a dict), before and after the run.
     """
 
@@ -67,6 +69,7 @@ class Request:
     whole_records: bool = False
     groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     board_state: Callable[[], dict[str, Any]] | None = None
+    gates: Gates | None = None
 
 
 def measure(request: Request, progress: Progress | None = None) -> MeasureResult:
@@ -112,6 +115,7 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
     if extra:
         result = replace(result, extra={**result.extra, **extra})
     _write(request.folder, result, lines)
+    write_atomic(request.folder / "build.json", canonical_json(request.build.manifest) + "\n")
     return result
 
 
@@ -186,6 +190,8 @@ def _identity(request: Request, model: ModelFile, stored: np.ndarray) -> dict[st
         "windows": len(stored),
         "inputs_crc32": zlib.crc32(stored.tobytes()),
         "data": sha256_json(request.test.provenance),
+        # a run goes on under the gates it was begun with, or not at all
+        **({"gates": request.gates.sha256} if request.gates else {}),
     }
 
 
@@ -341,6 +347,7 @@ def _provenance(request: Request, model: ModelFile, test: TestView) -> dict[str,
         "twin": board.twin.machine if manifest["emulated"] and board.twin else None,
         "engine": manifest["engine"],
         "build_id": request.build.build_id,
+        "firmware_sha256": sha256_file(request.build.elf) if request.build.elf else None,
         "build": manifest["facts"],
         "source": test.source,
         "synthetic": test.synthetic,
@@ -349,6 +356,7 @@ def _provenance(request: Request, model: ModelFile, test: TestView) -> dict[str,
         "windows": len(test.inputs),
         "records": len(set(map(str, test.record_ids))),
         "versions": versions("numpy", "wfdb", "ai-edge-litert", "tflite-micro"),
+        **({"gates": {"sha256": request.gates.sha256, "declared": request.gates.as_json()}} if request.gates else {}),
     }
 
 

@@ -32,6 +32,7 @@ class Choice:
     project: Path | None = None
     output: Path | None = None
     resume: bool = False
+    gates: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,10 @@ def run(choice: Choice, progress: Progress) -> Outcome:
     from ecgdeploy.devices import open_device
     from ecgdeploy.ecg.tasks import load_task
     from ecgdeploy.ecg.tasks.beats import BeatTask
+    from ecgdeploy.measure.gates import read_gates
     from ecgdeploy.projects import build, load_build
 
+    gates = read_gates(choice.gates) if choice.gates else None
     if choice.emulate == (choice.port is not None):
         raise UsageError("measure needs one device", "give --emulate, or --port with a serial device or URL")
     if choice.model.endswith(".tflite") or "/" in choice.model:
@@ -90,6 +93,7 @@ def run(choice: Choice, progress: Progress) -> Outcome:
         groups=getattr(task, "groups", {}),
         record_of=getattr(getattr(task, "reader", None), "record", None),
         board_state=_board_state(choice, firmware),
+        gates=gates,
     )
     return Outcome(folder, measure(request, progress).as_dict())
 
