@@ -32,6 +32,7 @@ def measured(
     from ecgdeploy.measure.run import Request, measure
     from ecgdeploy.measure.session import emulated_line
     from ecgdeploy.projects import build
+    from ecgdeploy.toolchains.linkmap import parse_map, weight_bytes
 
     firmware = build(model, board, engine=engine, emulate=True)
     request = Request(
@@ -49,16 +50,22 @@ def measured(
     )
     result = measure(request).as_dict()
     column = result["columns"]["device"]
+    linked = firmware.elf.with_suffix(".map") if firmware.elf else None
     return {
         "board": board,
         "engine": firmware.manifest["engine"],
         "emulated": True,
         "build_id": firmware.build_id,
-        "macro_auc": column["macro_auc"],
-        "macro_auc_95": column["intervals"]["macro_auc"],
+        "macro_auc": column.get("macro_auc"),
+        "macro_auc_95": column["intervals"].get("macro_auc"),
+        "accuracy": column.get("accuracy"),
+        "macro_f1": column.get("macro_f1"),
         "bit_exact": result["bit_exact"],
         "latency": result["latency"],
         "memory": result["memory"],
+        "weight_bytes": sum(weight_bytes(parse_map(linked.read_text())).values())
+        if linked and linked.is_file()
+        else None,
         "program_bytes": firmware.elf.stat().st_size if firmware.elf else None,
         "golden": result["provenance"]["golden"],
         "windows": len(test),
