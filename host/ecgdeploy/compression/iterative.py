@@ -49,6 +49,8 @@ class Plan:
         Stop before a step whose rarest class loses more than this of its recall on the validation records.
     windows : int
         Training windows that gradient-based importance looks at.
+    only : tuple of {"conv", "dense", "lstm"}
+        Unstructured, linear schedule: kinds of layers that are pruned.
     """
 
     method: str = "structured"
@@ -63,6 +65,7 @@ class Plan:
     distil: tuple[float, float] | None = (0.7, 2.0)
     protect: float | None = None
     windows: int = 4096
+    only: tuple[str, ...] = pruning.KINDS
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -224,7 +227,7 @@ def _pruned(
         return model, pruning.prune_each(
             model, pruning.dynamic(model, plan.target, 3 * number / plan.steps), before=before
         )
-    return model, pruning.prune(model, goal, plan.method, alpha=plan.alpha, before=before)
+    return model, pruning.prune(model, goal, plan.method, alpha=plan.alpha, before=before, only=plan.only)
 
 
 def _batches(view: Any, count: int, seed: int, size: int = 256) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -22,12 +22,14 @@ class Weights:
     variable : keras.Variable
     macs : int
         Multiply-accumulates that it takes part in, of one inference.
+    kind : {"conv", "dense", "lstm"}
     """
 
     path: str
     layer: str
     variable: Any
     macs: int
+    kind: str = "dense"
 
     @property
     def values(self) -> np.ndarray:
@@ -54,13 +56,14 @@ def matrices(model: Any) -> list[Weights]:
     for layer in model.layers:
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)):
             size = int(np.prod(layer.kernel.shape))
-            found.append(Weights(layer.kernel.path, layer.name, layer.kernel, size * _positions(layer)))
+            kind = "dense" if isinstance(layer, keras.layers.Dense) else "conv"
+            found.append(Weights(layer.kernel.path, layer.name, layer.kernel, size * _positions(layer), kind))
         elif isinstance(layer, (keras.layers.Bidirectional, keras.layers.LSTM)):
             steps = layer.input.shape[1]
             for variable in layer.trainable_variables:
                 if len(variable.shape) == 2:
                     count = int(np.prod(variable.shape)) * steps
-                    found.append(Weights(variable.path, layer.name, variable, count))
+                    found.append(Weights(variable.path, layer.name, variable, count, "lstm"))
     if not found:
         raise ModelError(f"{model.name}: no convolution, dense or LSTM layer to prune", "give a trained network")
     return found

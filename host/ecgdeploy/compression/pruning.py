@@ -6,7 +6,7 @@ Zeros in a dense file save neither flash nor time on the engines here: `structur
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ IMPORTANCE: dict[str, str] = {
     "energy": "alpha |w| / rms(w of its layer) - (1 - alpha) E / max(E): expensive layers lose more, as the text says",
     "energy-printed": "alpha |w| + (1 - alpha) E / max(E), as printed: it prunes the cheapest layers to nothing",
 }
+
+KINDS = ("conv", "dense", "lstm")
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,13 @@ def scores(found: list[Weights], importance: str, alpha: float = 0.5) -> list[np
 
 
 def prune(
-    model: Any, sparsity: float, importance: str = "l1", *, alpha: float = 0.5, before: Masks | None = None
+    model: Any,
+    sparsity: float,
+    importance: str = "l1",
+    *,
+    alpha: float = 0.5,
+    before: Masks | None = None,
+    only: Collection[str] = KINDS,
 ) -> Masks:
     """Masks that zero the share `sparsity` of all weights, the least important ones of the whole network.
 
@@ -147,6 +155,8 @@ def prune(
     ----------
     before : Masks, optional
         An earlier step's: what is zero there stays zero and counts.
+    only : collection of {"conv", "dense", "lstm"}
+        Kinds of layers that are pruned; `sparsity` is of their weights.
 
     Raises
     ------
@@ -156,11 +166,14 @@ def prune(
         A layer would be left without any weight.
     """
     _share(sparsity)
-    found = matrices(model)
+    everywhere = matrices(model)
+    found = [weights for weights in everywhere if weights.kind in only]
+    if not found:
+        raise ModelError(f"{model.name} has no {' or '.join(sorted(only))} layer to prune", "prune other kinds")
     made = scores(found, importance, alpha)
     if before is not None:
-        kept = [mask for _, mask in before.check(model)]
-        made = [np.where(mask, score, -np.inf) for score, mask in zip(made, kept, strict=True)]
+        before.check(model)
+        made = [np.where(before.kept[w.path], score, -np.inf) for w, score in zip(found, made, strict=True)]
     everything = np.concatenate([score.ravel() for score in made])
     count = round(sparsity * everything.size)
     keep = np.ones(everything.size, bool)
@@ -168,7 +181,8 @@ def prune(
     keep[np.argsort(everything, kind="stable")[:count]] = False
     ends = np.cumsum([score.size for score in made])[:-1]
     parts = np.split(keep, ends)
-    masks = {w.path: part.reshape(score.shape) for w, part, score in zip(found, parts, made, strict=True)}
+    masks = {w.path: np.ones(w.variable.shape, bool) for w in everywhere}
+    masks |= {w.path: part.reshape(score.shape) for w, part, score in zip(found, parts, made, strict=True)}
     return _not_empty(model, masks, sparsity)
 
 

@@ -11,7 +11,12 @@ from ecgdeploy.errors import unknown
 from ecgdeploy.studies.base import Study
 
 #: name -> module of this package that defines ``STUDY``
-STUDIES = {"rajotte2025": "rajotte2025", "ahmed2025": "ahmed2025", "flagship": "flagship"}
+STUDIES = {
+    "rajotte2025": "rajotte2025",
+    "ahmed2025": "ahmed2025",
+    "kota2025": "kota2025",
+    "flagship": "flagship",
+}
 
 
 def load(name: str) -> Study:

@@ -78,6 +78,7 @@ class Trainer:
         targets = np.asarray(data.targets)
         counts = class_counts(targets, len(data.classes))
         weights = losses.class_weights(counts, config.loss.class_weights, total=len(targets))
+        self.class_weights = weights
         self.loss = losses.per_example(config.loss.kind, config.loss.gamma, weights, targets.ndim == 2)
         replicas = strategy.num_replicas_in_sync
         self.steps = pipeline.steps_per_epoch(len(targets), config.batch, replicas)
@@ -105,7 +106,7 @@ class Trainer:
         def replica(x: Any, y: Any, w: Any) -> Any:
             with tf.GradientTape() as tape:
                 # dropout would pull a student without labels away from its teacher
-                part = self.config.distillation
+                part, weights = self.config.distillation, tf.constant(self.class_weights, tf.float32)
                 answers = joined(self.model(x, training=self.teacher is None or part is not None))
                 wanted = None if self.teacher is None else joined(self.teacher(x, training=False))
                 if wanted is None:
@@ -114,6 +115,8 @@ class Trainer:
                     each = losses.from_teacher(wanted, answers)
                 else:
                     apart = losses.divergence(wanted, answers, part.temperature, len(y.shape) == 2)
+                    # a teacher's answer about a rare class weighs what that class's label weighs
+                    apart = apart * tf.gather(weights, y) if len(y.shape) == 1 else apart
                     each = (1.0 - part.alpha) * self.loss(y, answers) + part.alpha * apart
                 loss = tf.reduce_sum(w * each)
                 scaled = self.optimizer.scale_loss(loss)
