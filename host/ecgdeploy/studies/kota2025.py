@@ -61,12 +61,12 @@ _STEPS = tuple(f"energy-{percent}" for percent in STEPS)
 _BEYOND = ("l1", "structured", "structured-magnitude", "energy-printed")
 NETWORKS: dict[str, Network] = {
     "cnn1d": Network("kota-cnn1d", BEATS, ("dense", "l1"), 4000, 5),
-    "cnn-lstm-attn": Network("kota-cnn-lstm-attn", BEATS, ("dense", "l1"), 4000, 5),
+    "cnn-lstm-attn": Network("kota-cnn-lstm-attn", BEATS, ("dense", "l1"), 3000, 5),
     "bilstm": Network("kota-bilstm", BEATS, ("dense", "l1"), 1200, 2),
-    "resnet1d-attn": Network("kota-resnet1d-attn", BEATS, ("dense", "l1-kd", *_STEPS), 4000, 5, seeds=(1, 2, 3)),
-    "resnet1d-se-attn": Network("kota-resnet1d-se-attn", RECORDS, ("dense", "l1"), 500, 4),
+    "resnet1d-attn": Network("kota-resnet1d-attn", BEATS, ("dense", "l1-kd", *_STEPS), 3000, 5, seeds=(1, 2, 3)),
+    "resnet1d-se-attn": Network("kota-resnet1d-se-attn", RECORDS, ("dense", "l1"), 300, 5),
     "convtransformer": Network(
-        "kota-convtransformer", RECORDS, ("dense", "l1", "l1-kd", *_STEPS), 500, 5, only=("conv",)
+        "kota-convtransformer", RECORDS, ("dense", "l1", "l1-kd", *_STEPS), 300, 6, only=("conv",)
     ),
 }
 
