@@ -15,6 +15,7 @@ STUDIES = {
     "rajotte2025": "rajotte2025",
     "ahmed2025": "ahmed2025",
     "kota2025": "kota2025",
+    "gaurhar2025": "gaurhar2025",
     "flagship": "flagship",
 }
 

@@ -36,6 +36,8 @@ class Fewer:
     ----------
     samples : int, optional
         Only the first so many samples of each example.
+    leads : tuple of int, optional
+        Only these leads.
     """
 
     task: Any
@@ -44,6 +46,7 @@ class Fewer:
     test_per_record: int | None = None
     seed: int = 0
     samples: int | None = None
+    leads: tuple[int, ...] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -54,13 +57,15 @@ class Fewer:
     def input_shape(self) -> tuple[int, int]:
         """Samples and leads."""
         samples, leads = self.task.input_shape
-        return self.samples or samples, leads
+        return self.samples or samples, leads if self.leads is None else len(self.leads)
 
     def _cut(self, view: Any) -> Any:
-        if self.samples is None:
+        if self.samples is None and self.leads is None:
             return view
-        inputs = np.ascontiguousarray(view.inputs[:][:, : self.samples])
-        return dataclasses.replace(view, inputs=inputs, provenance=view.provenance | {"first_samples": self.samples})
+        leads = list(self.leads) if self.leads is not None else list(range(view.inputs.shape[2]))
+        inputs = np.ascontiguousarray(view.inputs[:][:, : self.samples, leads])
+        note = {"first_samples": self.samples, "lead_numbers": leads}
+        return dataclasses.replace(view, inputs=inputs, provenance=view.provenance | note)
 
     def train(self) -> Any:
         """Training view, the classes as even as the data allow."""

@@ -222,7 +222,7 @@ def _result(run: Any, cell: str, task: Any, test: Any, scratch: Path, facts: Any
     if facts:
         result |= {"plan": facts["plan"], "widths": facts["widths"], "sparsity_by_layer": facts["sparsity_by_layer"]}
     if cell in TIMED:
-        result |= _device(run, cell in MEASURED, cell, task, test, scratch)
+        result |= _device(run, (result["macs"], result["macs_nonzero"]), cell, task, test, scratch)
     return result
 
 
@@ -233,27 +233,34 @@ def _losses(folder: Path) -> list[float]:
     return [float(line.split(",")[place]) for line in lines[1:]]
 
 
-def _device(run: Any, on_board: bool, cell: str, task: Any, test: Any, scratch: Path) -> dict[str, Any]:
-    """Host run time of the float32 file; int8 score, instructions and flash where the emulated board can run it."""
-    from ecgdeploy.graph import energy_proxy, model_cost, read_tflite
+def _device(
+    run: Any, macs: tuple[int, int], cell: str, task: Any, test: Any, scratch: Path
+) -> dict[str, Any]:
+    """Host run time of the float32 file; int8 score, instructions and flash where the emulated board can run it.
+
+    `macs` are all multiply-accumulates, and those whose weight is not zero.
+    """
+    from ecgdeploy.graph import energy_proxy
     from ecgdeploy.measure.bench import bench_model
     from ecgdeploy.measure.cost import host_milliseconds
     from ecgdeploy.quantization.precision import convert
     from ecgdeploy.quantization.runner import TfliteRunner
 
     content = convert(run.model, "float32").content
-    cost = model_cost(read_tflite(content, supported=False))
     milliseconds = host_milliseconds(content, 40)
     found: dict[str, Any] = {
         "milliseconds": milliseconds,
-        "mflops": cost.macs / 1e6,
-        "proxy": energy_proxy(cost.macs, milliseconds),
-        "proxy_nonzero": energy_proxy(cost.macs_nonzero, milliseconds),
+        "mflops": macs[0] / 1e6,
+        "proxy": energy_proxy(macs[0], milliseconds),
+        "proxy_nonzero": energy_proxy(macs[1], milliseconds),
         "float32_bytes": len(content),
     }
-    if not on_board or np.asarray(test.targets).ndim > 1:
+    if cell not in MEASURED or np.asarray(test.targets).ndim > 1:
         return found
-    file = convert(run.model, "int8", task.calibration(CALIBRATION))
+    try:
+        file = convert(run.model, "int8", task.calibration(CALIBRATION))
+    except EcgDeployError as error:
+        return found | {"int8_refused": str(error)}
     path = scratch / f"{cell}-int8.tflite"
     path.write_bytes(file.content)
     measured = bench_model(path, limit=2)
