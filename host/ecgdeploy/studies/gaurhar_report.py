@@ -170,12 +170,14 @@ def _remarks(rows: list[dict[str, Any]], grid: Rows) -> list[str]:
             found = full["pretraining"]
             remarks.append(
                 f"{network}: masked prediction of clusters, loss {found['losses'][0]:.3f} to "
-                f"{found['losses'][-1]:.3f}, {found['masked_accuracy']:.3f} right against {found['commonest_cluster']:.3f} by guessing"
+                f"{found['losses'][-1]:.3f}, {found['masked_accuracy']:.3f} right against "
+                f"{found['commonest_cluster']:.3f} by guessing"
             )
     if any(row["quick"] for row in rows):
         remarks.append(
             "quick form: small networks (ResNet1D of a quarter of the width, HuBERT-ECG 'tiny'), few records and "
-            "epochs; the published HuBERT-ECG weights are not here, `ecgdeploy.models.hubert_weights` reads them from a file"
+            "epochs; the published HuBERT-ECG weights are not here, `ecgdeploy.models.hubert_weights` reads them from "
+            "a file"
         )
     remarks.append(
         "fixed bits and LAQ round with the error of each weight taken up by the next ones (compression.rounding), "

@@ -44,17 +44,21 @@ def per_example(kind: str, gamma: float, weights: np.ndarray, multilabel: bool) 
     scale = tf.constant(weights, tf.float32)
     tiny = 1e-7
 
+    def focus(pt: Any) -> Any:
+        # without it, not to the power of 0: the gradient of that is 0/0 where an answer is certain
+        return tf.pow(1.0 - pt, exponent) if exponent else tf.ones_like(pt)
+
     def one_label(targets: Any, probabilities: Any) -> Any:
         p = tf.clip_by_value(tf.cast(probabilities, tf.float32), tiny, 1.0)
         pt = tf.gather(p, targets, batch_dims=1)
-        return -tf.gather(scale, targets) * tf.pow(1.0 - pt, exponent) * tf.math.log(pt)
+        return -tf.gather(scale, targets) * focus(pt) * tf.math.log(pt)
 
     def many_labels(targets: Any, probabilities: Any) -> Any:
         p = tf.clip_by_value(tf.cast(probabilities, tf.float32), tiny, 1.0 - tiny)
         t = tf.cast(targets, tf.float32)
         pt = t * p + (1.0 - t) * (1.0 - p)
         weight = t * scale + (1.0 - t)
-        return -tf.reduce_mean(weight * tf.pow(1.0 - pt, exponent) * tf.math.log(pt), axis=-1)
+        return -tf.reduce_mean(weight * focus(pt) * tf.math.log(pt), axis=-1)
 
     return many_labels if multilabel else one_label
 

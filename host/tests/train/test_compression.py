@@ -229,6 +229,19 @@ def test_the_divergence_is_hintons():
     np.testing.assert_allclose(many, np.zeros(5), atol=1e-6)
 
 
+def test_the_cross_entropy_of_a_certain_answer_has_a_gradient():
+    import tensorflow as tf
+
+    from ecgdeploy.training import losses
+
+    loss = losses.per_example("crossentropy", 0.0, np.ones(2), False)
+    p = tf.constant([[1.0, 0.0], [0.5, 0.5]])
+    with tf.GradientTape() as tape:
+        tape.watch(p)
+        value = tf.reduce_sum(loss(tf.constant([0, 1]), p))
+    assert np.isfinite(np.asarray(tape.gradient(value, p))).all() and np.isclose(float(value), np.log(2))
+
+
 def test_a_student_learns_from_an_ensemble_of_other_networks(trained, task, tiny, tmp_path):
     from ecgdeploy.compression import distillation
 
