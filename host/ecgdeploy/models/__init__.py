@@ -25,6 +25,7 @@ BUILDERS: dict[str, tuple[str, str]] = {
     "kota-convtransformer": ("kota", "convtransformer"),
     "gaurhar-resnet1d": ("gaurhar", "resnet1d"),
     "hubert-ecg": ("gaurhar", "hubert_ecg"),
+    "weimann-resnet": ("weimann", "weimann_resnet"),
 }
 
 

@@ -16,14 +16,17 @@ from typing import Any
 import numpy as np
 
 from ecgdeploy.errors import ModelError
-from ecgdeploy.provenance import write_atomic
+from ecgdeploy.provenance import sha256_json, write_atomic
 from ecgdeploy.quantization.precision import calibration_windows
+from ecgdeploy.quantization.ranges import narrowed
 from ecgdeploy.training import config
 from ecgdeploy.training import run as training
 from ecgdeploy.training.run import Run
 
 #: beside a QAT run's model: which windows fixed the ranges, and the ranges
 CALIBRATION = "calibration.json"
+#: calibration windows that the search for ranges reads
+SEARCHED = 256
 
 
 def consumers(model: Any) -> dict[str, list[Any]]:
@@ -153,7 +156,7 @@ def finetune(
     folder: Path,
     *,
     epochs: int = 3,
-    learning_rate: float = 1e-4,
+    learning_rate: float | None = None,
     calibration: int = 512,
     seed: int = 0,
     distil: bool = False,
@@ -166,11 +169,14 @@ def finetune(
     ----------
     trained : Run
         The float run; its configuration is used but for epochs and learning rate.
+    learning_rate : float, optional
+        1e-4 on the labels; 3e-5 with `distil`, where only the rounding is to be made good.
     calibration : int
-        Training windows whose extremes fix the ranges, drawn with `seed`.
+        Training windows that fix the ranges (`ranges.narrowed`), drawn with `seed`.
     distil : bool
-        Learn the float model's answers instead of the labels: the file then stays with the float model, where training
-        on the labels also goes on learning (for better or worse).
+        Learn the float model's logits instead of the labels: the file then stays with the float model, where training
+        on the labels also goes on learning (for better or worse). The epoch whose logits are nearest to the float
+        model's on the validation records is kept; the calibrated start is one of the candidates.
 
     Returns
     -------
@@ -186,6 +192,8 @@ def finetune(
 
     runtime.tensorflow(threads)
     windows, note = calibration_windows(task.calibration(calibration, seed))
+    model = load(trained.model)
+    limits = _ranges(model, windows, note, folder)
     base = config.parse(trained.manifest["config"], "config.json")
     settings = config.override(
         base,
@@ -193,24 +201,40 @@ def finetune(
             "name": f"{base.name}-qat",
             "epochs": epochs,
             "patience": 0,
-            "optimizer.learning_rate": learning_rate,
+            "optimizer.learning_rate": learning_rate or (3e-5 if distil else 1e-4),
             "optimizer.schedule": "cosine",
             "mixed_precision": False,
             "starts_from": trained.manifest["weights_sha256"],
             "teacher": None,
             "distillation": None,
+            "ranges": sha256_json(limits),
         }
-        | ({"teacher": trained.manifest["weights_sha256"], "monitor": "last"} if distil else {}),
+        | ({"teacher": trained.manifest["weights_sha256"], "monitor": "teacher"} if distil else {}),
     )
-    model = load(trained.model)
-    limits = observe(model, windows)
     make = functools.partial(fake_quantized, model, limits)
     teacher = model if distil else None
     done = training.train(
         settings, folder, task=task, threads=threads, report=report, make_model=make, teacher=teacher
     )
-    write_atomic(folder / CALIBRATION, json.dumps(note | {"ranges": limits}, indent=1, sort_keys=True) + "\n")
     return done
+
+
+def _ranges(
+    model: Any, windows: np.ndarray, note: dict[str, Any], folder: Path
+) -> dict[str, tuple[float, float]]:
+    """Ranges from calibration windows; a resumed run reads those of its first sitting."""
+    path = folder / CALIBRATION
+    if path.exists():
+        kept = json.loads(path.read_text())
+        if kept["sha256"] == note["sha256"]:
+            return {name: (low, high) for name, (low, high) in kept["ranges"].items()}
+    # the search reads the windows some fifty times: a part of them tells as much
+    rows = np.sort(np.random.default_rng(0).permutation(len(windows))[:SEARCHED])
+    limits, shares = narrowed(model, observe(model, windows), windows[rows])
+    folder.mkdir(parents=True, exist_ok=True)
+    content = note | {"ranges": limits, "shares": shares, "searched": len(rows)}
+    write_atomic(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+    return limits
 
 
 def unrounded(model: Any) -> Any:

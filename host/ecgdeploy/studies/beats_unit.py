@@ -35,7 +35,7 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
     trained = run.train(settings, folder / "float", task=task, threads=context.threads)
     files = convert_all(trained.model, ("float32", "int8"), task.calibration(count))
     tuned = qat.finetune(
-        trained, task, folder / "qat-distilled", epochs=2, calibration=count, distil=True, threads=context.threads
+        trained, task, folder / "qat-distilled", epochs=3, calibration=count, distil=True, threads=context.threads
     )
     files["int8-qat"] = convert(tuned.model, "int8-qat")
     test = task.test()

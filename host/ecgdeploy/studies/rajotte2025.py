@@ -29,9 +29,11 @@ HEADS = ("diagnostic", "form", "rhythm")
 PAPER_PRECISIONS = ("float32", "float16", "dynamic", "int8")
 BEYOND = ("int16x8", "mixed", "int8-qat")
 PRECISIONS = PAPER_PRECISIONS + BEYOND
-#: the int8 file, on the emulated board
-ON_DEVICE, BOARD = "int8-on-device", "nano33ble"
+#: files that also run on the emulated board, by the name of their cell
+ON_DEVICE = {"int8-on-device": "int8", "int16x8-on-device": "int16x8"}
+BOARD = "nano33ble"
 CALIBRATION = 1000
+QAT_EPOCHS = 5
 QUICK = ((12, "75"), (3, "75"), (12, "41"))
 ABLATION = "int8-mistakes"
 SIZES = "sizes"
@@ -51,7 +53,7 @@ def units(quick: bool, ablate: bool) -> tuple[Unit, ...]:
 
 def _unit(leads: int, outputs: str) -> Unit:
     name = f"{leads}-{outputs}"
-    return Unit(name, {"leads": leads, "outputs": outputs}, tuple(f"{name}/{p}" for p in (*PRECISIONS, ON_DEVICE)))
+    return Unit(name, {"leads": leads, "outputs": outputs}, tuple(f"{name}/{p}" for p in (*PRECISIONS, *ON_DEVICE)))
 
 
 @cache
@@ -165,24 +167,25 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
         note = {"islands": made.islands, "sensitivity": made.costs}
         yield _cell(unit, "mixed", made.file, test, kept, run, common, scratch, note)
     if "int8-qat" in wanted:
-        epochs = 5
         # distilled, so that the row shows what rounding costs and not what more training would have brought
         tuned = qat.finetune(
-            run, task, scratch / "qat-distilled", epochs=epochs, learning_rate=1e-4, calibration=CALIBRATION,
-            distil=True, threads=context.threads,
+            run, task, scratch / "qat-distilled", epochs=QAT_EPOCHS, calibration=CALIBRATION, distil=True,
+            threads=context.threads,
         )
         file = convert(tuned.model, "int8-qat")
         # training on moves the weights too: the same weights unrounded tell what the rounding alone costs
         unrounded = predict(qat.unrounded(qat.load(tuned.model)), test.inputs)
-        done = _cell(unit, "int8-qat", file, test, kept, run, common, scratch, {"qat_epochs": epochs})
+        note = {"qat_epochs": tuned.manifest["best_epoch"]}
+        done = _cell(unit, "int8-qat", file, test, kept, run, common, scratch, note)
         yield dataclasses.replace(done, arrays=done.arrays | {"unrounded": unrounded})
-    if ON_DEVICE in wanted:
-        # last, because it may be refused: a model that does not fit fills its cell with the reason
-        result = on_device.measured(
-            scratch / "int8.tflite", test, scratch / "device", board=BOARD, name=f"{NAME} {unit.id} int8",
-            groups=_ranges(kept),
-        )
-        yield Done(f"{unit.id}/{ON_DEVICE}", result, common)
+    # last, because they may be refused: a model that does not fit fills its cell with the reason
+    for cell, name in ON_DEVICE.items():
+        if cell in wanted:
+            result = on_device.measured(
+                scratch / f"{name}.tflite", test, scratch / cell, board=BOARD, name=f"{NAME} {unit.id} {name}",
+                groups=_ranges(kept),
+            )
+            yield Done(f"{unit.id}/{cell}", result, common)
 
 
 def _sizes(unit: Unit, context: Context) -> Iterator[Done]:

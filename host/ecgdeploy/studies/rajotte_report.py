@@ -94,21 +94,24 @@ def _qat_alone(cells: dict[str, Any], folder: Path) -> tuple[float, ...]:
 def _device(grid: Rows) -> Table:
     rows: list[tuple[Any, ...]] = []
     for key, cells in grid.items():
-        if ON_DEVICE in cells:
-            result = cells[ON_DEVICE]["result"]
-            host = cells["int8"]["result"]["macro_auc"] if "int8" in cells else None
+        for cell, name in ON_DEVICE.items():
+            if cell not in cells:
+                continue
+            result = cells[cell]["result"]
+            host = cells[name]["result"]["macro_auc"] if name in cells else None
             exact, memory = result["bit_exact"], result["memory"] or {}
             rows.append(
                 (
-                    _name(key), f"{result['board']}, emulated, {result['engine']}", result["macro_auc"], host,
+                    _name(key), name, f"{result['board']}, emulated, {result['engine']}", result["macro_auc"], host,
                     f"{exact['identical']}/{exact['compared']}", result["latency"]["median"],
                     memory.get("flash_total"), memory.get("ram_static"),
                 )
             )
     columns = (
-        "configuration", "device", "macro AUC", "host int8", "bit-identical", "instructions, median", "flash B", "RAM B"
+        "configuration", "precision", "device", "macro AUC", "on the host", "bit-identical", "instructions, median",
+        "flash B", "RAM B",
     )
-    return Table("on_device", "int8 on the device, every test record", columns, tuple(rows))
+    return Table("on_device", "On the device, every test record", columns, tuple(rows))
 
 
 def _f1(grid: Rows) -> Table:
@@ -220,7 +223,7 @@ def _failed(rows: list[dict[str, Any]]) -> Table:
 
 def _remarks(grid: Rows, rows: list[dict[str, Any]]) -> list[str]:
     remarks = []
-    files = {key: {name: cell for name, cell in cells.items() if name != ON_DEVICE} for key, cells in grid.items()}
+    files = {key: {name: cell for name, cell in cells.items() if name not in ON_DEVICE} for key, cells in grid.items()}
     grid = {key: cells for key, cells in files.items() if cells}
     first = next((cell for cells in grid.values() for cell in cells.values()), None)
     if first:
@@ -237,6 +240,11 @@ def _remarks(grid: Rows, rows: list[dict[str, Any]]) -> list[str]:
             remarks.append(f"{_name(key)}: {sum(units.values())} outputs {units} have a positive training record")
         peak = max(cell["provenance"]["peak_host_ram_bytes"] for cells in grid.values() for cell in cells.values())
         remarks.append(f"peak host RAM of a training process: {peak / 2**20:,.0f} MiB")
+        epochs = {_name(key): cells["int8-qat"]["result"]["qat_epochs"] for key, cells in grid.items()
+                  if "int8-qat" in cells}
+        kept = ", ".join(f"{epoch} ({name})" for name, epoch in epochs.items())
+        if kept:
+            remarks.append(f"int8-qat: epoch kept, by the distance of its logits on the validation records: {kept}")
     if any(row.get("provenance", {}).get("synthetic") for row in rows):
         remarks.append("SYNTHETIC data: no person was recorded")
     return remarks

@@ -103,7 +103,7 @@ class RunConfig(_Part):
     seed: int = Field(1, ge=0)
     epochs: int = Field(30, ge=1)
     batch: int = Field(128, ge=1)
-    monitor: Literal["macro_f1", "macro_auc", "loss", "last"] = "macro_f1"
+    monitor: Literal["macro_f1", "macro_auc", "loss", "last", "teacher"] = "macro_f1"
     patience: int = Field(0, ge=0, description="epochs without a better validation figure; 0: never stop early")
     mixed_precision: bool = False
     checkpoint_steps: int = Field(0, ge=0, description="also checkpoint inside an epoch, every so many steps")
@@ -113,6 +113,7 @@ class RunConfig(_Part):
         None, description="keep outputs without a positive training record (they learn to say no); unset: refuse them"
     )
     distillation: DistillationPart | None = None
+    ranges: str | None = Field(None, description="hash of the int8 ranges that rounding layers start from")
     model: ModelPart
     loss: LossPart = LossPart()  # type: ignore[call-arg]
     optimizer: OptimizerPart = OptimizerPart()  # type: ignore[call-arg]

@@ -16,6 +16,7 @@ from ecgdeploy.provenance import write_atomic
 from ecgdeploy.training import figures, losses, pipeline, state
 from ecgdeploy.training.checks import class_counts
 from ecgdeploy.training.config import RunConfig
+from ecgdeploy.training.logits import logits_of
 
 #: called with (epoch, step, steps, mean loss so far)
 Report = Callable[[int, int, int, float], None]
@@ -66,7 +67,11 @@ def predict(model: Any, inputs: Any, batch: int = EVALUATION_BATCH) -> np.ndarra
 
 
 class Trainer:
-    """Model, optimizer and loss under one distribution strategy; with a `teacher`, its answers are the targets."""
+    """Model, optimizer and loss under one distribution strategy; with a `teacher`, its answers are the targets.
+
+    Logits are compared where both models have them: every output then counts alike, the rare ones too, whose
+    probabilities are all near zero.
+    """
 
     def __init__(
         self, make_model: Callable[[], Any], config: RunConfig, data: Any, strategy: Any, teacher: Any = None
@@ -74,7 +79,7 @@ class Trainer:
         import keras
         import tensorflow as tf
 
-        self.config, self.data, self.strategy, self.teacher = config, data, strategy, teacher
+        self.config, self.data, self.strategy = config, data, strategy
         targets = np.asarray(data.targets)
         counts = class_counts(targets, len(data.classes))
         weights = losses.class_weights(counts, config.loss.class_weights, total=len(targets))
@@ -87,6 +92,9 @@ class Trainer:
             rate = keras.optimizers.schedules.CosineDecay(rate, self.steps * config.epochs, alpha=0.01)
         with strategy.scope():
             self.model = make_model()
+            self.student, self.teacher, self.on_logits = _pair(
+                self.model, teacher, config.distillation is None
+            )
             if replicas > 1:
                 # statistics over the global batch: else each worker keeps its own and they drift apart
                 for layer in self.model.layers:
@@ -107,10 +115,12 @@ class Trainer:
             with tf.GradientTape() as tape:
                 # dropout would pull a student without labels away from its teacher
                 part, weights = self.config.distillation, tf.constant(self.class_weights, tf.float32)
-                answers = joined(self.model(x, training=self.teacher is None or part is not None))
+                answers = joined(self.student(x, training=self.teacher is None or part is not None))
                 wanted = None if self.teacher is None else joined(self.teacher(x, training=False))
                 if wanted is None:
                     each = self.loss(y, answers)
+                elif self.on_logits:
+                    each = losses.between_logits(wanted, answers)
                 elif part is None:
                     each = losses.from_teacher(wanted, answers)
                 else:
@@ -125,6 +135,13 @@ class Trainer:
             return loss
 
         return self.strategy.reduce("SUM", self.strategy.run(replica, args=(x, y, w)), axis=None)
+
+    def distance(self, view: Any) -> float:
+        """Mean squared difference between what the model and its teacher answer to a view's windows."""
+        arrays = view.arrays(len(self.model.inputs))
+        if not hasattr(self, "_wanted"):
+            self._wanted = predict(self.teacher, arrays)
+        return float(np.square(predict(self.student, arrays) - self._wanted).mean())
 
     @property
     def variables(self) -> list[Any]:
@@ -155,6 +172,14 @@ class Trainer:
         return self.strategy.distribute_datasets_from_function(make)
 
 
+def _pair(model: Any, teacher: Any, twin: bool) -> tuple[Any, Any, bool]:
+    """What of the model and of its teacher is compared, and whether these are logits: only for a teacher's `twin`."""
+    if teacher is None or not twin:
+        return model, teacher, False
+    ours, theirs = logits_of(model), logits_of(teacher)
+    return (model, teacher, False) if ours is None or theirs is None else (ours, theirs, True)
+
+
 def fit(
     trainer: Trainer, validation: Any, folder: Path, report: Report, *, chief: bool = True, board: Any = None
 ) -> Outcome:
@@ -182,6 +207,11 @@ def fit(
         trainer.restore(found[0])
         progress = found[1]
         resumed = (progress.epoch, progress.step)
+    elif config.monitor == "teacher":
+        # where it starts is a candidate: a twin of its teacher may only get worse
+        progress.epoch = -1
+        _keep_best(trainer, progress, _score(trainer, validation, progress), folder, chief)
+        progress.epoch = 0
     while not progress.finished:
         _epoch(trainer, progress, folder, report, chief)
         row = _score(trainer, validation, progress)
@@ -220,13 +250,15 @@ def _score(trainer: Trainer, validation: Any, progress: state.Progress) -> dict[
     probabilities = predict(trainer.model, validation.arrays(len(trainer.model.inputs)))
     row = {"epoch": progress.epoch + 1, "loss": progress.loss_sum / max(progress.step, 1)}
     row.update({f"validation_{k}": v for k, v in figures.figures(validation.targets, probabilities).items()})
+    if trainer.config.monitor == "teacher":
+        row["validation_teacher"] = trainer.distance(validation)
     return row
 
 
 def _keep_best(trainer: Trainer, progress: state.Progress, row: dict[str, float], folder: Path, chief: bool) -> None:
     monitor = trainer.config.monitor
     value = float(progress.epoch) if monitor == "last" else row[f"validation_{monitor}"]
-    value = -value if monitor == "loss" else value
+    value = -value if monitor in ("loss", "teacher") else value
     if np.isfinite(value) and (progress.best is None or value > progress.best):
         progress.best, progress.best_epoch = value, progress.epoch
         if chief:

@@ -91,3 +91,10 @@ def divergence(teacher: Any, probabilities: Any, temperature: float, multilabel:
     wanted, found = softened(teacher), softened(probabilities)
     each = tf.reduce_sum(tf.exp(wanted) * (wanted - found), axis=-1)
     return temperature**2 * (tf.reduce_mean(each, axis=-1) if multilabel else each)
+
+
+def between_logits(wanted: Any, found: Any) -> Any:
+    """Mean squared difference of logits [batch, classes]: [batch]."""
+    import tensorflow as tf
+
+    return tf.reduce_mean(tf.square(tf.cast(found, tf.float32) - tf.cast(wanted, tf.float32)), axis=-1)

@@ -133,6 +133,7 @@ def _store(view: Any, folder: Path) -> shards.Shards:
     key, wanted = folder / "key", shards_key(view)
     if key.exists() and key.read_text() == wanted:
         return shards.read(folder)
+    key.unlink(missing_ok=True)
     written = shards.write(view, folder)
     write_atomic(key, wanted)
     return written

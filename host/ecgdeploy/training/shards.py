@@ -1,23 +1,26 @@
-"""Training data on disk: plain ``.npy`` shards, memory-mapped, so that a run's memory does not grow with its data."""
+"""A run's training windows on disk, so that its memory does not grow with its data: `ecg.shards` and the targets."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ecgdeploy.ecg.shards import SHARD_BYTES, ShardedArray, write_shards
 from ecgdeploy.errors import DataError
 from ecgdeploy.provenance import sha256_file, write_atomic
 
 INDEX = "index.json"
+INPUTS = "inputs"
 PERSON = "person.npy"
-#: one shard stays near this size, so that writing one never needs more memory than that
-SHARD_BYTES = 64 << 20
+#: windows that are handled at once while they are written
+BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -27,15 +30,12 @@ class Shards:
     Attributes
     ----------
     folder : Path
-        Holds ``index.json``, ``inputs-NNN.npy`` (float32 [n, samples, leads]) and ``targets.npy``.
-    sizes : tuple of int
-        Windows in each shard.
+        Holds ``index.json``, ``inputs/`` (float32 windows as `ecg.shards` writes them) and ``targets.npy``.
     sha256 : str
         Hash over all files' hashes.
     """
 
     folder: Path
-    sizes: tuple[int, ...]
     classes: tuple[str, ...]
     record_ids: np.ndarray
     targets: np.ndarray
@@ -43,66 +43,37 @@ class Shards:
     person: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return sum(self.sizes)
+        return len(self.targets)
 
     @property
     def inputs(self) -> ShardedArray:
-        """The windows, memory-mapped: [n, samples, leads] float32."""
-        return ShardedArray([np.load(self.folder / _shard(i), mmap_mode="r") for i in range(len(self.sizes))])
-
-
-class ShardedArray:
-    """Several memory-mapped arrays that index like one: by slice or by an array of row numbers."""
-
-    def __init__(self, parts: Sequence[np.ndarray]) -> None:
-        self.parts = list(parts)
-        self.starts = np.cumsum([0] + [len(p) for p in self.parts])
-        self.shape = (int(self.starts[-1]), *self.parts[0].shape[1:])
-        self.dtype = self.parts[0].dtype
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: Any) -> np.ndarray:
-        if isinstance(rows, slice):
-            rows = np.arange(*rows.indices(len(self)))
-        rows = np.asarray(rows)
-        if rows.ndim == 0:
-            return self[rows[None]][0]
-        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        owner = np.searchsorted(self.starts, rows, side="right") - 1
-        for part in np.unique(owner):
-            here = owner == part
-            out[here] = self.parts[part][rows[here] - self.starts[part]]
-        return out
-
-
-def _shard(index: int) -> str:
-    return f"inputs-{index:03d}.npy"
+        """The windows, one shard mapped at a time: [n, samples, leads] float32."""
+        return ShardedArray(self.folder / INPUTS)
 
 
 def write(view: Any, folder: Path, shard_bytes: int = SHARD_BYTES) -> Shards:
     """Write a view (anything with `inputs`, `targets`, `classes`, `record_ids`, `person`) as shards, the index last."""
     folder.mkdir(parents=True, exist_ok=True)
-    count = len(view.inputs)
-    row = int(np.prod(view.inputs.shape[1:])) * 4
-    per_shard = max(1, shard_bytes // max(row, 1))
-    sizes, hashes = [], {}
-    for index, start in enumerate(range(0, count, per_shard)):
-        block = np.asarray(view.inputs[start : start + per_shard], dtype=np.float32)
-        np.save(folder / _shard(index), block)
-        sizes.append(len(block))
-        hashes[_shard(index)] = sha256_file(folder / _shard(index))
+    shape = (int(view.inputs.shape[1]), int(view.inputs.shape[2]))
+
+    def blocks() -> Iterator[np.ndarray]:
+        for start in range(0, len(view.inputs), BLOCK):
+            yield np.asarray(view.inputs[start : start + BLOCK], np.float32)
+
+    if (folder / INPUTS).exists():
+        # of another task, or of a sitting that was killed before its index: the index vouches for what is here
+        shutil.rmtree(folder / INPUTS)
+    write_shards(folder / INPUTS, shape, blocks(), shard_bytes)
     np.save(folder / "targets.npy", np.asarray(view.targets))
     np.save(folder / "records.npy", np.asarray(view.record_ids).astype(str))
     small = ["targets.npy", "records.npy"]
     if view.person is not None:
         np.save(folder / PERSON, view.person)
         small.append(PERSON)
-    for name in small:
-        hashes[name] = sha256_file(folder / name)
-    index_content = {"sizes": sizes, "classes": list(view.classes), "sha256": hashes}
-    write_atomic(folder / INDEX, json.dumps(index_content, indent=2, sort_keys=True) + "\n")
+    paths = [*sorted((folder / INPUTS).glob("*.npy")), *(folder / name for name in small)]
+    hashes = {path.relative_to(folder).as_posix(): sha256_file(path) for path in paths}
+    index = {"classes": list(view.classes), "sha256": hashes}
+    write_atomic(folder / INDEX, json.dumps(index, indent=2, sort_keys=True) + "\n")
     return read(folder)
 
 
@@ -119,7 +90,8 @@ def read(folder: Path) -> Shards:
         targets = np.load(folder / "targets.npy")
         records = np.load(folder / "records.npy")
         person = np.load(folder / PERSON) if PERSON in index["sha256"] else None
-    except (OSError, ValueError) as error:
+        ShardedArray(folder / INPUTS)
+    except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{folder} holds no complete shards", "delete it and run again") from error
     digest = hashlib.sha256("".join(f"{k}{v}" for k, v in sorted(index["sha256"].items())).encode()).hexdigest()
-    return Shards(folder, tuple(index["sizes"]), tuple(index["classes"]), records, targets, digest, person)
+    return Shards(folder, tuple(index["classes"]), records, targets, digest, person)

@@ -29,7 +29,7 @@ def test_the_grid_is_the_papers():
     full = rajotte2025.STUDY.units(False, False)
     grid = [unit for unit in full if unit.id not in (rajotte2025.SIZES, "beat-cnn")]
     assert len(grid) == 9
-    assert sum(len(unit.cells) for unit in grid) == 72  # seven precisions, and int8 on the device
+    assert sum(len(unit.cells) for unit in grid) == 81  # seven precisions, and two on the device
     quick = {unit.params.get("leads") for unit in rajotte2025.STUDY.units(True, False)}
     assert {12, 3} <= quick
 

@@ -110,11 +110,11 @@ def test_early_stopping_ends_a_run_that_does_not_improve(tiny, task, tmp_path):
 def test_shards_read_like_one_array(task, tmp_path):
     view = task.train()
     stored = shards.write(view, tmp_path, shard_bytes=64 * 4 * 50)
-    assert stored.sizes == (50, 50, 50, 42)
+    assert [len(np.load(p)) for p in sorted(tmp_path.glob("inputs/*.npy"))] == [50, 50, 50, 42]
     rows = np.array([191, 0, 49, 50, 149, 7])
     assert np.array_equal(stored.inputs[rows], view.inputs[rows])
     assert np.array_equal(stored.inputs[45:103], view.inputs[45:103])
-    assert isinstance(stored.inputs.parts[0], np.memmap)
+    assert stored.sha256 == shards.read(tmp_path).sha256
 
 
 @pytest.mark.slow
