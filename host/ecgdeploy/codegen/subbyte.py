@@ -28,6 +28,9 @@ MODES = ("auto", "packed", "int8")
 BLOCK = 32
 SCRATCH = 1024
 """Bytes of unpacked weights that a group of channels fills, unless two channels need more."""
+MOST_SCRATCH = 8192
+"""Bytes of RAM above which a layer is not packed unasked: a dense layer on a flattened record would need them."""
+MOST_BLOCKS = 65535
 LEAST_SAVING = 0.1
 """Part of a layer's weights that packing must save: the unpacking takes instructions and RAM."""
 CODE_BYTES = 640
@@ -40,8 +43,8 @@ def pack_weights(network: ir.Network, mode: str = "auto") -> ir.Network:
 
     Parameters
     ----------
-    mode : "auto" (layers that get at least a tenth smaller, if all of them together save more than the code costs),
-        "packed" (every layer that fits in fewer than 8 bits) or "int8" (none)
+    mode : "auto" (layers that get at least a tenth smaller and take at most MOST_SCRATCH of RAM, if all of them
+        together save more than the code costs), "packed" (every layer that fits in fewer than 8 bits) or "int8" (none)
 
     Raises
     ------
@@ -59,10 +62,11 @@ def pack_weights(network: ir.Network, mode: str = "auto") -> ir.Network:
         if not isinstance(work, (ir.Conv, ir.Depthwise)):
             continue
         packing = _smallest(network, stage, work)
-        if packing is None:
+        if packing is None or packing.blocks > MOST_BLOCKS:
             continue
         whole = _plain_bytes(work)
-        if mode == "packed" or whole - packing.bytes >= LEAST_SAVING * whole:
+        worth = whole - packing.bytes >= LEAST_SAVING * whole and packing.scratch_bytes <= MOST_SCRATCH
+        if mode == "packed" or worth:
             found[stage.index] = packing
             saved += whole - packing.bytes
     if not found or (mode == "auto" and saved <= CODE_BYTES):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from ecgdeploy.compression.bits import Rounded, WeightLayer
-from ecgdeploy.compression.laq import ALPHA, BETA, GAMMA, importance
+from ecgdeploy.compression.laq import ALPHA, BETA, GAMMA, Figures, importance
 from ecgdeploy.errors import UsageError
 
 PARTS = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -50,19 +50,19 @@ def sparsity(layers: Sequence[WeightLayer], rounded: Mapping[int, Rounded]) -> f
 
 def search(
     layers: Sequence[WeightLayer],
-    figure: Callable[[Mapping[int, Rounded]], float],
+    figures: Callable[[Mapping[int, Rounded]], Figures],
     *,
     gamma: float = GAMMA,
     alpha: float = ALPHA,
     beta: float = BETA,
     parts: Sequence[float] = PARTS,
     report: Callable[[str], None] = lambda _: None,
-) -> tuple[float, dict[int, Rounded], dict[int, float]]:
+) -> tuple[Figures, dict[int, Rounded], dict[int, float]]:
     """Greedy search of the largest part of each layer that can go.
 
     Parameters
     ----------
-    figure : accuracy of the file with these layers pruned; on held-out patients
+    figures : what must not fall of the file with these layers pruned; on held-out patients
 
     Returns
     -------
@@ -71,13 +71,14 @@ def search(
     weight = importance(layers, alpha, beta)
     chosen: dict[int, Rounded] = {}
     taken: dict[int, float] = {}
-    baseline = figure(chosen)
+    baseline = figures(chosen)
     for place in np.argsort(weight, kind="stable"):
-        layer, least = layers[place], baseline - gamma * float(weight[place])
+        layer, allowed = layers[place], gamma * float(weight[place])
         taken[layer.operator] = 0.0
         for part in sorted(parts):
             candidate = pruned(layer, part)
-            if figure({**chosen, layer.operator: candidate}) < least:
+            now = figures({**chosen, layer.operator: candidate})
+            if any(value < before - allowed for value, before in zip(now, baseline, strict=True)):
                 break
             chosen[layer.operator], taken[layer.operator] = candidate, part
         report(f"{layer.name}: {taken[layer.operator]:.0%} pruned (importance {weight[place]:.3f})")

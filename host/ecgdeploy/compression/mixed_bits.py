@@ -34,8 +34,12 @@ class MixedBits:
     notes: dict[str, Any]
 
 
-def figure_of(view: Any) -> tuple[str, Callable[[bytes], float]]:
-    """What is held while bits go: accuracy, or macro AUC where a window may have many labels; on a `ValidationView`.
+def figures_of(view: Any) -> tuple[tuple[str, ...], Callable[[bytes], laq.Figures]]:
+    """What is held while bits go: accuracy and macro F1, or macro AUC where a window may have many labels.
+
+    Parameters
+    ----------
+    view : ValidationView
 
     Raises
     ------
@@ -47,13 +51,14 @@ def figure_of(view: Any) -> tuple[str, Callable[[bytes], float]]:
     from ecgdeploy.training import figures
 
     view = for_choosing(view)
-    name = "accuracy" if view.targets.ndim == 1 else "macro_auc"
+    names = ("accuracy", "macro_f1") if view.targets.ndim == 1 else ("macro_auc",)
 
-    def figure(content: bytes) -> float:
+    def measured(content: bytes) -> laq.Figures:
         runner = TfliteRunner(content)
-        return figures.figures(view.targets, runner.run(view.arrays(len(runner.inputs))))[name]
+        found = figures.figures(view.targets, runner.run(view.arrays(len(runner.inputs))))
+        return tuple(found[name] for name in names)
 
-    return name, figure
+    return names, measured
 
 
 def mixed_bits(
@@ -166,13 +171,13 @@ def _by_accuracy(
     gamma: float,
     report: Callable[[str], None],
 ) -> tuple[dict[int, Rounded], dict[str, Any]]:
-    name, figure = figure_of(choosing)
+    names, measured = figures_of(choosing)
     baseline, chosen, choices = laq.search(
-        layers, rounder, lambda rounded: figure(with_weights(int8, layers, rounded)), gamma=gamma, report=report
+        layers, rounder, lambda rounded: measured(with_weights(int8, layers, rounded)), gamma=gamma, report=report
     )
     notes = {
         "method": "LAQ",
-        "figure": name,
+        "figures": names,
         "gamma": gamma,
         "baseline": baseline,
         "windows": len(choosing),

@@ -21,7 +21,7 @@ NAME, BOARD = "flagship", "nano33ble"
 FEW = "mixed-bits"
 CELLS = ("float32", "int8", FEW, "device")
 #: bytes that the MT-CNN's weights may take of the board's 983,040
-WEIGHTS = 800_000
+WEIGHTS = 700_000
 #: outputs of the MT-CNN without a positive training record are kept: the network is the paper's whole one
 MTCNN: dict[str, Any] = {
     "schema": 1, "name": "mtcnn-75", "task": "ptbxl-statements", "seed": 1, "epochs": 8, "batch": 64,
@@ -45,8 +45,6 @@ UNITS: dict[str, tuple[dict[str, Any], dict[str, Any], int | None]] = {
     "cnn1d": (CNN1D, {"bits": "auto"}, 40),
 }
 QUICK = {"epochs": 1, "device": 2}
-CHOOSING = 3000
-"""Validation windows on which LAQ measures accuracy, at most."""
 
 
 def units(quick: bool, ablate: bool) -> tuple[Unit, ...]:
@@ -84,7 +82,7 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
     if few.is_file() and f"{unit.id}/{FEW}" not in context.todo:
         files[FEW] = few.read_bytes()
     else:
-        choosing = _some(task.validation(), CHOOSING) if "max_bytes" not in method else None
+        choosing = task.validation() if "max_bytes" not in method else None
         done = mixed_bits(files["int8"], ranges, float32=files["float32"], choosing=choosing, **method)
         files[FEW], notes = done.content, done.notes
     for name, content in files.items():
@@ -105,20 +103,6 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
         )  # fmt: skip
         same = TfliteRunner(files["float32"]).run(windows.inputs)
         yield Done(f"{unit.id}/device", result | {"float32": figures.figures(windows.targets, same)}, common)
-
-
-def _some(view: Any, count: int) -> Any:
-    """Every so many windows of a view, `count` at most."""
-    import dataclasses
-
-    import numpy as np
-
-    if len(view) <= count:
-        return view
-    rows = np.linspace(0, len(view) - 1, count).astype(int)
-    names = ("inputs", "targets", "record_ids", "positions")
-    taken = {name: np.asarray(getattr(view, name))[rows] for name in names}
-    return dataclasses.replace(view, **taken, person=None if view.person is None else view.person[rows])
 
 
 def report(rows: list[dict[str, Any]], folder: Path) -> Report:  # noqa: ARG001

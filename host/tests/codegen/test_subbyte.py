@@ -1,8 +1,11 @@
 """Weights kept in fewer than 8 bits give the bytes of the unpacked layer, and take the flash that they should."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from random_models import many_layers
+from tflite_builder import Builder
 
 from ecgdeploy.codegen import generate, ir
 from ecgdeploy.codegen.host import QUICK, HostEngine
@@ -73,6 +76,49 @@ def test_packed_random_layers_give_tflms_bytes_on_the_emulated_board(seed):
     for one, outputs in zip(inputs, run.outputs, strict=True):
         for ours, theirs in zip(outputs, reference.run(one), strict=True):
             np.testing.assert_array_equal(ours, theirs)
+
+
+def _dense(depth, units, half, seed=1):
+    draw = np.random.default_rng(seed)
+    b = Builder()
+    x = b.input((1, depth), "int8", 0.05, -3)
+    w = draw.integers(-half, half + 1, (units, depth)).astype(np.int8)
+    y = b.tensor((1, units), "int8", 0.05 * half * np.sqrt(depth) * 0.01, 0)
+    b.operator("FULLY_CONNECTED", [x, b.constant(w, scale=np.full(units, 0.01)), -1], [y],
+               ("FullyConnectedOptions", {"fusedActivationFunction": 0}))  # fmt: skip
+    return read_tflite(b.finish([y]))
+
+
+def test_packing_is_chosen_where_it_saves_flash_and_only_there():
+    four, eight, tiny = _dense(256, 64, 7), _dense(256, 64, 127), _dense(16, 8, 7)
+    whole = 256 * 64
+    assert [(w.bits, w.bytes) for w in generate(four).weights] == [(4, whole // 2)]
+    assert [(w.bits, w.bytes) for w in generate(eight).weights] == [(8, whole)]
+    assert [w.bits for w in generate(tiny).weights] == [8]  # the code would take more than it saves
+    assert [w.bits for w in generate(tiny, weights="packed").weights] == [4]
+    assert generate(four, weights="int8").plan.arena_bytes < generate(four).plan.arena_bytes
+
+
+def test_a_dense_layer_on_a_whole_record_does_not_take_its_ram_unasked():
+    wide = _dense(12000, 4, 7)
+    assert [w.bits for w in generate(wide).weights] == [8]
+    assert [w.bits for w in generate(wide, weights="packed").weights] == [4]
+    assert generate(wide, weights="packed").plan.arena_bytes >= 24000 + 2 * 12000
+
+
+@pytest.mark.parametrize("bits", range(1, 8))
+def test_every_width_takes_its_bits_and_no_more(bits):
+    half = (1 << bits - 1) - 1
+    graph = _dense(512, 64, half) if bits > 1 else _signs(512, 64)
+    (layer,) = generate(graph, weights="packed").weights
+    assert (layer.bits, layer.bytes) == (bits, 512 * 64 * bits // 8 + (0 if bits > 1 else 2))
+
+
+def _signs(depth, units):
+    graph = _dense(depth, units, 1)
+    signs = np.where(np.random.default_rng(1).random((units, depth)) < 0.5, -1, 1).astype(np.int8)
+    tensors = (t if t.data is None else replace(t, data=signs) for t in graph.tensors)
+    return replace(graph, tensors=tuple(tensors))
 
 
 def test_an_unknown_way_of_keeping_weights_is_refused():
