@@ -463,6 +463,11 @@ void ecgd_app_init(void)
     }
 }
 
+bool ecgd_app_ready(void)
+{
+    return engine_status == ECGD_ENGINE_OK;
+}
+
 void ecgd_app_poll(void)
 {
     uint8_t chunk[READ_BYTES];

@@ -9,6 +9,8 @@
 #endif
 #endif
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -35,6 +37,8 @@ extern "C" {
 #endif
 
 void ecgd_app_init(void);
+/* Whether the engine started; the link says the same in WELCOME. */
+bool ecgd_app_ready(void);
 /* Reads what has come in and answers it. */
 void ecgd_app_poll(void);
 /* For the port, while busy, from an interrupt or thread; see ecgd_port_busy. */

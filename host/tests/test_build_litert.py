@@ -46,7 +46,8 @@ def test_the_bundle_is_small_whole_and_without_the_plugin_that_dies(built):
     bundle = built.folder / "bundle"
     names = {path.name for path in bundle.iterdir()}
     assert names == {
-        "LICENSE.LiteRT", "SHA256SUMS", "firmware", "golden.json", "libLiteRt.so", "manifest.json", "model.tflite",
+        "LICENSE.LiteRT", "SHA256SUMS", "ecgdeploy-rollback.service", "ecgdeploy.service", "firmware", "golden.bin",
+        "golden.json", "libLiteRt.so", "manifest.json", "model.tflite", "rollback.sh",
     }  # fmt: skip
     assert sum(path.stat().st_size for path in bundle.iterdir()) < BUNDLE_LIMIT
     for line in (bundle / "SHA256SUMS").read_text().splitlines():

@@ -9,7 +9,9 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,11 @@ from ecgdeploy.projects.types import Project, Request
 BUNDLE = "bundle"
 PROGRAM = "firmware"
 GOLDEN = "golden.json"
+GOLDEN_BINARY = "golden.bin"  # the same, for the program's own self-test
+GOLDEN_MAGIC = b"ECGDGLD1"
 SUMS = "SHA256SUMS"
+SERVICE_FILES = ("ecgdeploy.service", "ecgdeploy-rollback.service", "rollback.sh")
+SERVICE_BASE = "/opt/ecgdeploy"  # where releases lie on a board that serves one as a systemd service
 GOLDEN_WINDOWS = 4
 GOLDEN_SEED = 20260101
 
@@ -52,8 +58,10 @@ def write_bundle(
     bundle.mkdir(exist_ok=True)
     placed = bundle / PROGRAM
     shutil.copy2(program, placed)
-    golden = {"steps": steps, "tolerance": tolerance, "windows": _golden(request.model.graph, run)}
+    windows = _golden(request.model.graph, run)
+    golden = {"steps": steps, "tolerance": tolerance, "windows": windows}
     (bundle / GOLDEN).write_text(json.dumps(golden, sort_keys=True) + "\n")
+    (bundle / GOLDEN_BINARY).write_bytes(golden_binary(windows, steps, tolerance))
     linux = request.board.linux
     manifest = {
         "schema": 1,
@@ -72,6 +80,15 @@ def write_bundle(
     sums = [f"{hashlib.sha256((bundle / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
     (bundle / SUMS).write_text("".join(sums))
     return placed
+
+
+def golden_binary(windows: Sequence[Mapping[str, Sequence[str]]], steps: float, tolerance: float) -> bytes:
+    """``golden.bin`` as ``firmware/port/linux/golden.c`` reads it: header, windows (inputs, outputs), CRC-32."""
+    rows = [[bytes.fromhex("".join(window[key])) for key in ("inputs", "outputs")] for window in windows]
+    sizes = [len(part) for part in rows[0]]
+    header = GOLDEN_MAGIC + struct.pack("<3I2f", len(rows), *sizes, steps, tolerance)
+    data = header + b"".join(part for row in rows for part in row)
+    return data + struct.pack("<I", zlib.crc32(data))
 
 
 def least_glibc(files: Iterable[bytes]) -> str:

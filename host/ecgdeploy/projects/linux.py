@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ecgdeploy.projects.bundle import write_bundle
+from ecgdeploy.projects.bundle import BUNDLE, SERVICE_BASE, SERVICE_FILES, write_bundle
 from ecgdeploy.projects.mps2 import part_of, weights_option
 from ecgdeploy.projects.registry import Image
 from ecgdeploy.projects.sources import firmware_files, render_template
@@ -15,8 +15,7 @@ from ecgdeploy.toolchains import cmake, linkmap, tools
 
 PREFIX = "aarch64-linux-gnu-"
 SYSROOT = "/usr/aarch64-linux-gnu"  # where Debian's cross C library is, for qemu-user
-FOLDERS = ("include", "link", "app", "port/host")
-NOT_COMPILED = ("firmware/port/host/library.c",)  # the firmware as a library of the tests
+FOLDERS = ("include", "link", "app", "port/linux")
 # contraction to fused multiply-add would give other last bits than the microcontroller
 COMPILE_FLAGS = (
     "-O2", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections", "-fno-common",
@@ -68,7 +67,7 @@ def render_with(request: Request, files: dict[str, bytes], engine: dict[str, Any
     command = [board.twin.emulator, "-cpu", board.twin.cpu, "-L", root]
     values: dict[str, Any] = {
         "title": f"{request.model.name} on {board.title}, engine {request.engine}",
-        "sources": [name for name in sorted(files) if name.endswith(".c") and name not in NOT_COMPILED],
+        "sources": [name for name in sorted(files) if name.endswith(".c")],
         "include_dirs": sorted({str(Path(name).parent) for name in files if name.endswith(".h")}),
         "definitions": [*definitions, f'ECGD_BUILD_ID="{build_id}"'],
         "compile_flags": compile_flags,
@@ -84,6 +83,8 @@ def render_with(request: Request, files: dict[str, bytes], engine: dict[str, Any
     }
     for name in ("CMakeLists.txt", "toolchain.cmake", "README.md"):
         files[name] = render_template(f"cmake_linux/{name}.j2", **values)
+    for name in SERVICE_FILES:
+        files[f"{BUNDLE}/{name}"] = render_template(f"linux_bundle/{name}.j2", base=SERVICE_BASE, **values)
     facts = {
         "compiler": compiler,
         "flags": identity["flags"],
