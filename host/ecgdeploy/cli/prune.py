@@ -13,7 +13,7 @@ import click
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--method", default="structured", show_default=True,
               help="structured (whole channels), l1, energy, energy-printed (single weights).")
-@click.option("--target", type=float, default=0.75, show_default=True,
+@click.option("--target", type=float, default=0.8, show_default=True,
               help="Share that goes: of the multiply-accumulates (structured), of the weights (others).")
 @click.option("--steps", type=click.IntRange(1), default=4, show_default=True, help="Prune-and-train steps.")
 @click.option("--epochs", type=click.IntRange(1), default=2, show_default=True, help="Epochs after each step.")
@@ -22,9 +22,10 @@ import click
               help="Of channels: magnitude, taylor, class-aware.")
 @click.option("--alpha", type=float, default=0.5, show_default=True, help="Weight of importance beside energy, 0 to 1.")
 @click.option("--schedule", default="linear", show_default=True, help="Of single weights: linear, dynamic.")
-@click.option("--distil", nargs=2, type=float, default=(0.7, 2.0), show_default=True, metavar="ALPHA T",
+@click.option("--distil", nargs=2, type=float, default=(0.9, 2.0), show_default=True, metavar="ALPHA T",
               help="Learn from the dense network too; alpha 0: from the labels alone.")
 @click.option("--protect", type=float, help="End before a step that costs the rarest class more recall than this.")
+@click.option("--masks", type=click.Path(path_type=Path), help="Prune what this masks.npz prunes, in one step.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the steps [RUN/METHOD]; resumes.")
 @click.option("--data", type=click.Path(path_type=Path), help="The data set's folder [$ECGDEPLOY_DATA].")
@@ -34,6 +35,7 @@ def prune(
     run_folder: Path,
     method: str,
     distil: tuple[float, float],
+    masks: Path | None,
     output: Path | None,
     data: Path | None,
     threads: int | None,
@@ -42,17 +44,18 @@ def prune(
 ) -> None:
     """Prune RUN; each step is a training run that can be quantized, built and measured."""
     from ecgdeploy.cli.common import progress_bar
-    from ecgdeploy.compression import iterative
+    from ecgdeploy.compression import iterative, pruning
     from ecgdeploy.ecg.tasks import load_task
     from ecgdeploy.training import config, run
 
     plan = iterative.Plan(method=method, distil=distil if distil[0] else None, **chosen)
-    trained = run.open_run(run_folder)
+    trained, given = run.open_run(run_folder), pruning.read_masks(masks) if masks else None
     task = load_task(config.parse(trained.manifest["config"], "config.json").task, data)
     folder = output or run_folder / method
     with progress_bar() as bar:
         steps = iterative.prune(
-            trained, task, folder, plan, threads=threads, report=bar, said=lambda line: click.echo(line, err=True)
+            trained, task, folder, plan, threads=threads, report=bar, said=lambda line: click.echo(line, err=True),
+            given=given,
         )
     if as_json:
         click.echo(json.dumps([step.facts | {"run": str(step.run.folder)} for step in steps], indent=2, sort_keys=True))

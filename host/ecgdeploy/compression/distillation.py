@@ -24,6 +24,11 @@ class Ensemble:
 
     members: tuple[Any, ...]
 
+    @property
+    def inputs(self) -> Any:
+        """The first member's."""
+        return self.members[0].inputs
+
     def __call__(self, x: Any, training: bool = False) -> Any:
         """Mean probabilities [batch, classes]."""
         from ecgdeploy.training.loop import joined
@@ -118,8 +123,7 @@ def distil(
 
         task = load_task(student.task, data)
     teacher, digest = teacher_of(teachers, task.classes)
-    first = teacher.members[0] if isinstance(teacher, Ensemble) else teacher
-    shape = tuple(first.inputs[0].shape[-2:])
+    shape = tuple(teacher.inputs[0].shape[-2:])
     if shape != tuple(task.input_shape):
         raise ModelError(
             f"teacher {teachers[0].folder} takes {shape[0]} samples x {shape[1]} leads, "

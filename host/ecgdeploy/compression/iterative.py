@@ -54,7 +54,7 @@ class Plan:
     """
 
     method: str = "structured"
-    target: float = 0.75
+    target: float = 0.8
     steps: int = 4
     importance: str = "class-aware"
     schedule: str = "linear"
@@ -62,7 +62,7 @@ class Plan:
     epochs: int = 2
     learning_rate: float = 1e-3
     seed: int = 1
-    distil: tuple[float, float] | None = (0.7, 2.0)
+    distil: tuple[float, float] | None = (0.9, 2.0)
     protect: float | None = None
     windows: int = 4096
     only: tuple[str, ...] = pruning.KINDS
@@ -105,7 +105,7 @@ def recalls(model: Any, view: Any) -> dict[str, float | None]:
     """Recall of each class on a view; None where it has no example."""
     from ecgdeploy.training.loop import predict
 
-    found = predict(model, view.inputs)
+    found = predict(model, view.arrays(len(model.inputs)))
     targets = np.asarray(view.targets)
     if targets.ndim == 1:
         truth, said = (
@@ -129,6 +129,7 @@ def prune(
     threads: int | None = None,
     report: Callable[[int, int, int, float], None] | None = None,
     said: Callable[[str], None] = lambda _: None,
+    given: pruning.Masks | None = None,
 ) -> list[Step]:
     """Prune a finished run step by step, training after each; every step is resumable and is a run of its own.
 
@@ -138,6 +139,8 @@ def prune(
         ``step1``, ``step2``, ... go here.
     said : callable
         Called with one line a step.
+    given : Masks, optional
+        These instead of new ones, in one step: the same weights go, the rest trains on.
 
     Returns
     -------
@@ -147,7 +150,7 @@ def prune(
     Raises
     ------
     ModelError
-        A layer would be empty; the target cannot be met.
+        A layer would be empty; the target cannot be met; the given masks do not fit the network.
     DataError, UsageError
         As training does.
     GateError
@@ -166,9 +169,13 @@ def prune(
     last: Run = trained
     masks: pruning.Masks | None = None
     dense_macs, dense_parameters = layers.macs(dense), layers.nonzero_parameters(dense)
-    for number in range(1, plan.steps + 1):
+    for number in range(1, 2 if given else plan.steps + 1):
         model = qat.load(last.model)
-        made, masks = _pruned(model, task, plan, number, masks, dense_macs)
+        if given:
+            given.check(model)
+            made, masks = model, given
+        else:
+            made, masks = _pruned(model, task, plan, number, masks, dense_macs)
         run = _train(last, trained, made, masks, task, folder / f"step{number}", plan, number, dense, threads, report)
         model = qat.load(run.model)
         after = recalls(model, validation)
@@ -216,7 +223,7 @@ def _pruned(
         batches = None
         train = task.train()
         if plan.importance != "magnitude":
-            batches = _batches(train, plan.windows, plan.seed)
+            batches = _batches(train, plan.windows, plan.seed, len(model.inputs))
         share = min(1.0, (1 - goal) * dense_macs / layers.macs(model))
         smaller, _ = structured.shrink(
             model, share, plan.importance, batches=batches, classes=len(train.classes), alpha=plan.alpha
@@ -230,10 +237,10 @@ def _pruned(
     return model, pruning.prune(model, goal, plan.method, alpha=plan.alpha, before=before, only=plan.only)
 
 
-def _batches(view: Any, count: int, seed: int, size: int = 256) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _batches(view: Any, count: int, seed: int, inputs: int, size: int = 256) -> Iterator[tuple[Any, np.ndarray]]:
     """Training windows for gradients: every class as often, as far as it goes."""
     rng = np.random.default_rng(seed)
-    targets = np.asarray(view.targets)
+    targets, (signal, *person) = np.asarray(view.targets), view.arrays(inputs)
     order = rng.permutation(len(targets))
     if targets.ndim == 1:
         share = max(1, count // len(view.classes))
@@ -242,7 +249,7 @@ def _batches(view: Any, count: int, seed: int, size: int = 256) -> Iterator[tupl
     order = order[:count]
     for start in range(0, len(order), size):
         rows = np.sort(order[start : start + size])
-        yield np.asarray(view.inputs[rows])[:, None], targets[rows]
+        yield (np.asarray(signal[rows])[:, None], *(part[rows] for part in person)), targets[rows]
 
 
 def _train(

@@ -49,8 +49,9 @@ def importances(
 
     Parameters
     ----------
-    batches : iterable of (x [n, 1, samples, leads], targets), optional
-        Training data, for the importances that need gradients.
+    batches : iterable of (x, targets), optional
+        Training data, for the importances that need gradients: x [n, 1, samples, leads], or a tuple of it and of age
+        and sex for a network that takes both.
     classes : int
         Of the targets; rows of many labels count for each of their classes.
 
@@ -113,14 +114,17 @@ def _taylor(model: Any, names: list[str], batches: Any, classes: int) -> dict[st
     loss_of: Any = None
     for x, y in batches:
         y = np.asarray(y)
-        loss_of = loss_of or per_example("crossentropy", 0.0, np.ones(model.output_shape[-1]), y.ndim == 2)
+        parts_of_x = x if isinstance(x, tuple) else (x,)
+        width = sum(output.shape[-1] for output in model.outputs)
+        loss_of = loss_of or per_example("crossentropy", 0.0, np.ones(width), y.ndim == 2)
         for group in range(max(classes, 1)):
             rows = np.arange(len(y)) if not classes else np.flatnonzero(y[:, group] if y.ndim == 2 else y == group)
             if not len(rows):
                 continue
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(flat)
-                answers = joined(model(tf.constant(x[rows]), training=False))
+                tensors = [tf.constant(part[rows]) for part in parts_of_x]
+                answers = joined(model(tensors if len(tensors) > 1 else tensors[0], training=False))
                 wanted = tf.constant(y[rows].astype(np.float32 if y.ndim == 2 else np.int32))
                 loss = tf.reduce_mean(loss_of(wanted, answers))
             gradients = iter(tape.gradient(loss, flat))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ecgdeploy.studies.tables import Bars, Report, Table
 
 Rows = dict[tuple[str, str], dict[str, dict[str, Any]]]
 FIGURES = ("accuracy", "precision", "recall", "f1")
+SPLIT = (("accuracy", "f1", "ratio"), ("precision", "recall"))
 
 
 def report(rows: list[dict[str, Any]], folder: Path) -> Report:  # noqa: ARG001
@@ -22,7 +24,7 @@ def report(rows: list[dict[str, Any]], folder: Path) -> Report:  # noqa: ARG001
             key = (row["params"]["network"], row["params"]["task"])
             grid.setdefault(key, {})[row["cell"].split("/")[1]] = row
     tables = [
-        *(_table_1(grid, network) for network in NETWORKS), _formula(), _table_2(grid),
+        *(_table_1(grid, network, names) for network in NETWORKS for names in SPLIT), _formula(), _table_2(grid),
         *(_flash(grid, network) for network in NETWORKS), _choices(grid), _device(grid), _failed(rows),
     ]  # fmt: skip
     return Report(
@@ -38,28 +40,20 @@ def _less(ours: float | None, theirs: float | None) -> float | None:
     return None if ours is None or theirs is None else ours - theirs
 
 
-def _table_1(grid: Rows, network: str) -> Table:
+def _table_1(grid: Rows, network: str, names: tuple[str, ...]) -> Table:
+    """Some of the columns of Table 1: all of them side by side are too wide for a terminal."""
     cells = grid.get((network, CHAPMAN), {})
     rows: list[tuple[Any, ...]] = []
-    for method, columns in paper.TABLE_1.items():
-        theirs = columns[NETWORKS.index(network)]
+    for method, printed in paper.TABLE_1.items():
+        theirs = dict(zip((*FIGURES, "ratio"), printed[NETWORKS.index(network)], strict=True))
         ours = cells[method]["result"] if method in cells else {}
         row: list[Any] = [method]
-        for name, figure in zip(FIGURES, theirs, strict=False):
-            row += [figure, ours.get(name), _less(ours.get(name), figure)]
-        rows.append((*row, theirs[4], ours.get("ratio"), _less(ours.get("ratio"), theirs[4])))
-    names = [part for name in (*FIGURES, "ratio") for part in (f"paper {name}", "ours", "difference")]
-    return Table(f"table_1_{network}", f"Table 1: {network}", ("method", *_distinct(names)), tuple(rows))
-
-
-def _distinct(names: list[str]) -> tuple[str, ...]:
-    """Names of columns, the repeated ones told apart by the figure before them."""
-    made, figure = [], ""
-    for name in names:
-        if name.startswith("paper "):
-            figure = name.removeprefix("paper ")
-        made.append(name if name.startswith("paper ") else f"{name} {figure}")
-    return tuple(made)
+        for name in names:
+            row += [theirs[name], ours.get(name), _less(ours.get(name), theirs[name])]
+        rows.append(tuple(row))
+    columns = ("method", *(f"{part} {name}" for name in names for part in ("paper", "our", "less")))
+    title = f"Table 1: {network}, {' and '.join(names)}"
+    return Table(f"table_1_{network}_{names[0]}", title, columns, tuple(rows))
 
 
 def _formula() -> Table:
@@ -92,14 +86,19 @@ def _table_2(grid: Rows) -> Table:
             ours: dict[str, Any] = grid.get(key, {}).get("laq", {}).get("result", {}) if key else {}
             why = "" if ours else "another paper's figure" if key is None else "not run in this form"
             if key and key[1] == CPSC and not ours:
-                why = "CPSC 2018 is not run in the quick form: 10 records are in the data at hand"
-            mean = [None if name not in ours else 100 * ours[name] for name in FIGURES]
-            rows.append((source, f"{authors}, {method}", *printed, *mean, ours.get("ratio"), why))
-    columns = (
-        "data", "row", "paper accuracy %", "paper precision", "paper recall", "paper F1", "paper ratio",
-        "ours accuracy", "ours precision", "ours recall", "ours F1", "ours ratio", "why not ours",
-    )  # fmt: skip
-    return Table("table_2", "Table 2: comparison with existing work", columns, tuple(rows))
+                why = "10 records here: full form only"
+            mean = _percents([100 * ours[name] for name in FIGURES] if ours else [])
+            ratios = printed[4], ours.get("ratio")
+            rows.append((f"{source}: {authors}", method, _percents(printed[:4]), mean, *ratios, why))
+    columns = ("data, row", "method", "paper %", "ours %", "paper ratio", "our ratio", "why not ours")
+    title = "Table 2: accuracy / precision / recall / F1 beside existing work"
+    return Table("table_2", title, columns, tuple(rows))
+
+
+def _percents(values: Sequence[float | None]) -> str:
+    """Figures of one row as one text; a dash for one that is not printed."""
+    known = ["-" if value is None or value != value else f"{value:.2f}" for value in values]
+    return " / ".join(known) if known else "-"
 
 
 def _flash(grid: Rows, network: str) -> Table:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ecgdeploy.errors import DataError
+from ecgdeploy.errors import DataError, UsageError
 from ecgdeploy.provenance import write_atomic
 from ecgdeploy.training import figures, losses, pipeline, state
 from ecgdeploy.training.checks import class_counts
@@ -92,6 +92,12 @@ class Trainer:
             rate = keras.optimizers.schedules.CosineDecay(rate, self.steps * config.epochs, alpha=0.01)
         with strategy.scope():
             self.model = make_model()
+            wanted = len(getattr(teacher, "inputs", self.model.inputs))
+            if wanted != len(self.model.inputs):
+                raise UsageError(
+                    f"the teacher takes {wanted} inputs, the student {len(self.model.inputs)}",
+                    "teach with a network of the same inputs",
+                )
             self.student, self.teacher, self.on_logits = _pair(
                 self.model, teacher, config.distillation is None
             )

@@ -102,6 +102,7 @@ NETWORKS = {
     "kota-resnet1d-se-attn": {"samples": 32, "filters": (16, 16, 24, 32), "kernels": (3, 3, 3, 3)},
     "gaurhar-resnet1d": {"samples": 1024, "filters": (8, 16)},
     "kota-cnn-lstm-attn": {"samples": 32, "units": 8},
+    "ahmed-resnet": {"experiment": "E17", "samples": 64, "classes": 4, "leads": 2},
     "kota-convtransformer": {"samples": 64, "width": 16, "heads": 2, "feed_forward": 32, "layers": 1},
 }
 
@@ -124,7 +125,7 @@ def test_the_rebuilt_network_computes_what_zeroed_channels_computed(name):
             for value in values if layer.name in removal.map.producers else values[:2]:
                 value[..., gone] = 0
             layer.set_weights(values)
-    x = rng.normal(size=(3, *model.inputs[0].shape[1:])).astype(np.float32)
+    x = [rng.normal(size=(3, *tensor.shape[1:])).astype(np.float32) for tensor in model.inputs]
     wanted, found = np.asarray(model(x, training=False)), np.asarray(smaller(x, training=False))
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
     assert removal.macs_after == layers.macs(smaller)
@@ -276,6 +277,12 @@ def test_the_commands_prune_and_distill_end_in_runs(task, tiny, tmp_path, monkey
     arguments = [str(dense), "--method", "l1", "--target", "0.5", "--steps", "1", "--epochs", "1"]
     done = CliRunner().invoke(prune, arguments)
     assert done.exit_code == 0, done.output
+    masks = ["--masks", str(dense / "l1/step1/masks.npz"), "--epochs", "1"]
+    again = CliRunner().invoke(prune, [str(dense / "l1/step1"), *masks, "--output", str(tmp_path / "on")])
+    assert again.exit_code == 0, again.output
+    narrow = run.train(config.override(tiny, {"epochs": 1, "model.options.filters": [4, 4]}), tmp_path / "n", task=task)
+    refused = CliRunner().invoke(prune, [str(narrow.folder), *masks])
+    assert isinstance(refused.exception, ModelError) and "the mask of" in str(refused.exception)
     assert f"next: ecgdeploy quantize {dense}/l1/step1" in done.output
     student = tmp_path / "student.toml"
     student.write_text(

@@ -77,11 +77,16 @@ def test_gaurhars_tables_show_every_row_of_the_paper(tmp_path):
     rows = [row("gaurhar2025", "resnet1d-chapman-rhythm/laq", params, result | {"bits": [(0, 3, 0.5)]})]
     report = gaurhar_report.report(rows, tmp_path)
     tables = {table.name: table for table in report.tables}
-    assert len(tables["table_1_resnet1d"].rows) == len(tables["table_1_hubert-ecg"].rows) == 16
+    for network in gaurhar2025.NETWORKS:
+        for part in ("accuracy", "precision"):
+            assert len(tables[f"table_1_{network}_{part}"].rows) == 16
+    laq = tables["table_1_resnet1d_accuracy"].rows[-2]
+    assert laq == ("laq", 0.966, 0.9, pytest.approx(-0.066), 0.9625, 0.75, pytest.approx(-0.2125), 10.44, 10.0,
+                   pytest.approx(-0.44))
     assert len(tables["table_2"].rows) == 14
-    ours = next(line for line in tables["table_2"].rows if "ResNet1D + LAQ" in line[1])
-    assert ours[7] == pytest.approx(90.0) and ours[-1] == ""
-    assert all(line[-1] for line in tables["table_2"].rows if line[7] is None)
+    ours = next(line for line in tables["table_2"].rows if "ResNet1D + LAQ" in line[0])
+    assert ours[3] == "90.00 / 80.00 / 70.00 / 75.00" and ours[-1] == ""
+    assert all(line[-1] for line in tables["table_2"].rows if line[3] == "-")
     assert "too few" in report.remarks[0] and "SYNTHETIC" in report.remarks[-1]
 
 
