@@ -126,7 +126,7 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
     """Train one network and compress it in every way of Table 1."""
     from ecgdeploy.compression import lap, laq
     from ecgdeploy.compression.bits import round_layer, weight_layers, with_weights
-    from ecgdeploy.compression.mixed_bits import figure_of
+    from ecgdeploy.compression.mixed_bits import figures_of
     from ecgdeploy.compression.rounding import observe
     from ecgdeploy.compression.storage import storage
     from ecgdeploy.quantization.precision import convert_all
@@ -171,30 +171,30 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
         gone = {la.operator: lap.pruned(la, percent / 100) for la in layers}
         content = with_weights(int8, layers, gone)
         yield cell(f"pruned-{percent}", content, eight, lap.sparsity(layers, gone), {})
-    name, figure = figure_of(task.validation())
-    held = _remembering(lambda chosen: figure(with_weights(int8, layers, chosen)))
+    names, measured = figures_of(task.validation())
+    held = _remembering(lambda chosen: measured(with_weights(int8, layers, chosen)))
     base, chosen, choices = laq.search(
         layers, lambda la, bits: round_layer(la, bits, inputs.get(la.operator)), held
     )
     kept = eight | {operator: made.bits for operator, made in chosen.items()}
     best = with_weights(int8, layers, chosen)
-    found = {"figure": name, "held_out": base, "bits": [(c.operator, c.bits, c.importance) for c in choices]}
+    found = {"figures": names, "held_out": base, "bits": [(c.operator, c.bits, c.importance) for c in choices]}
     yield cell("laq", best, kept, 0.0, found)
     base, gone, parts = lap.search(layers, held)
-    found = {"figure": name, "held_out": base, "parts": sorted(parts.items())}
+    found = {"figures": names, "held_out": base, "parts": sorted(parts.items())}
     yield cell("lap", with_weights(int8, layers, gone), eight, lap.sparsity(layers, gone), found)
     # last, as the engine may lack an operator: that is the row's answer then
     yield Done(f"{unit.id}/laq-on-device", _on_device(scratch, int8), common)
 
 
-def _remembering(figure: Callable[[Any], float]) -> Callable[[Any], float]:
-    """`figure` of a choice of layers, each choice measured once."""
-    seen: dict[str, float] = {}
+def _remembering(figures: Callable[[Any], tuple[float, ...]]) -> Callable[[Any], tuple[float, ...]]:
+    """`figures` of a choice of layers, each choice measured once."""
+    seen: dict[str, tuple[float, ...]] = {}
 
-    def of(chosen: Any) -> float:
+    def of(chosen: Any) -> tuple[float, ...]:
         key = sha256_bytes(b"".join(str(o).encode() + chosen[o].values.tobytes() for o in sorted(chosen)))
         if key not in seen:
-            seen[key] = figure(chosen)
+            seen[key] = figures(chosen)
         return seen[key]
 
     return of
