@@ -19,35 +19,48 @@ static inline uint32_t minus(uint32_t a, uint32_t b) {
 #endif
 }
 
+/* Masks in registers, where the compiler does not see that they are constants: it would shift and mask in two
+ * instructions what AND with a shifted operand does in one. */
+#if defined(__GNUC__) && defined(__arm__)
+#define OPAQUE(x) __asm("" : "+r"(x))
+#else
+#define OPAQUE(x) (void)(x)
+#endif
+
 /* One word of codes of `bits` bits: from word i / 2 of nibbles, i / 4 of pairs, and the word of single bits. */
 #define CODES(bits, i)                                                                                                 \
-    (((bits)&4u ? (codes[(i) / 2u] >> (4u * ((i) % 2u))) & BYTES(15u) : 0u) |                                          \
-     ((bits)&2u ? ((codes[((bits)&4u) + (i) / 4u] >> (2u * ((i) % 4u))) & BYTES(3u)) << ((bits)&4u) : 0u) |            \
-     ((bits)&1u ? ((codes[((bits)&6u)] >> (i)) & BYTES(1u)) << ((bits)&6u) : 0u))
+    (((bits)&4u ? (codes[(i) / 2u] >> (4u * ((i) % 2u))) & nibbles : 0u) |                                             \
+     ((bits)&2u ? ((codes[((bits)&4u) + (i) / 4u] >> (2u * ((i) % 4u))) & pairs) << ((bits)&4u) : 0u) |                \
+     ((bits)&1u ? ((codes[((bits)&6u)] >> (i)) & singles) << ((bits)&6u) : 0u))
 
-#define ECGD_UNPACK(bits)                                                                                              \
-    void ecgd_unpack_##bits(const uint32_t *restrict codes, uint32_t blocks, uint32_t offset,                          \
+#define ECGD_UNPACK(name, bits, step)                                                                                  \
+    void ecgd_unpack_##name(const uint32_t *restrict codes, uint32_t blocks, uint32_t offset,                          \
                             uint32_t *restrict out) {                                                                  \
         const uint32_t less = BYTES(offset);                                                                           \
+        uint32_t nibbles = BYTES(15u), pairs = BYTES(3u), singles = BYTES(1u);                                         \
+        OPAQUE(nibbles);                                                                                               \
+        OPAQUE(pairs);                                                                                                 \
+        OPAQUE(singles);                                                                                               \
         for (; blocks != 0; blocks--, codes += bits, out += 8) {                                                       \
-            out[0] = minus(CODES(bits##u, 0u), less);                                                                  \
-            out[1] = minus(CODES(bits##u, 1u), less);                                                                  \
-            out[2] = minus(CODES(bits##u, 2u), less);                                                                  \
-            out[3] = minus(CODES(bits##u, 3u), less);                                                                  \
-            out[4] = minus(CODES(bits##u, 4u), less);                                                                  \
-            out[5] = minus(CODES(bits##u, 5u), less);                                                                  \
-            out[6] = minus(CODES(bits##u, 6u), less);                                                                  \
-            out[7] = minus(CODES(bits##u, 7u), less);                                                                  \
+            out[0] = minus(step * CODES(bits##u, 0u), less);                                                           \
+            out[1] = minus(step * CODES(bits##u, 1u), less);                                                           \
+            out[2] = minus(step * CODES(bits##u, 2u), less);                                                           \
+            out[3] = minus(step * CODES(bits##u, 3u), less);                                                           \
+            out[4] = minus(step * CODES(bits##u, 4u), less);                                                           \
+            out[5] = minus(step * CODES(bits##u, 5u), less);                                                           \
+            out[6] = minus(step * CODES(bits##u, 6u), less);                                                           \
+            out[7] = minus(step * CODES(bits##u, 7u), less);                                                           \
         }                                                                                                              \
     }
 
-ECGD_UNPACK(1)
-ECGD_UNPACK(2)
-ECGD_UNPACK(3)
-ECGD_UNPACK(4)
-ECGD_UNPACK(5)
-ECGD_UNPACK(6)
-ECGD_UNPACK(7)
+ECGD_UNPACK(1, 1, 1u)
+ECGD_UNPACK(2, 2, 1u)
+ECGD_UNPACK(3, 3, 1u)
+ECGD_UNPACK(4, 4, 1u)
+ECGD_UNPACK(5, 5, 1u)
+ECGD_UNPACK(6, 6, 1u)
+ECGD_UNPACK(7, 7, 1u)
+ECGD_UNPACK(signs, 1, 2u) /* with offset 1: -1 and 1 */
 
 /* Replace codes by what they stand for; the bytes of two channels alternate. */
 static void look_up(const int8_t *even, const int8_t *odd, uint8_t *codes, const uint8_t *end) {

@@ -23,6 +23,7 @@ extern "C" {
 
 /* `blocks` * 32 bytes to `out`, 4-byte aligned; `offset` (0..128) is taken from every code. */
 typedef void ecgd_unpack_t(const uint32_t *codes, uint32_t blocks, uint32_t offset, uint32_t *out);
+ecgd_unpack_t ecgd_unpack_signs; /* one bit: twice the code, less the offset of 1, so -1 or 1 */
 ecgd_unpack_t ecgd_unpack_1, ecgd_unpack_2, ecgd_unpack_3, ecgd_unpack_4, ecgd_unpack_5, ecgd_unpack_6, ecgd_unpack_7;
 
 typedef struct {

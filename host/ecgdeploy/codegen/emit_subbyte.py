@@ -20,7 +20,7 @@ def subbyte_calls(e: Emitter, stage: ir.Stage, work: ir.Conv | ir.Depthwise, pac
     if layer.definition and layer.definition not in e.definitions:
         e.definitions.append(layer.definition)
     e.headers.add("ecgd_packed.h")
-    table, step = "NULL", 0
+    table, step, unpack = "NULL", 0, "signs" if packing.signs else packing.bits
     text = f"static const uint32_t codes_{i}[{len(packing.codes)}] = {{\n    {_words(packing.codes)}}};\n"
     if packing.table is not None:
         from ecgdeploy.codegen.emit import c_array
@@ -28,7 +28,7 @@ def subbyte_calls(e: Emitter, stage: ir.Stage, work: ir.Conv | ir.Depthwise, pac
         table, step = f"table_{i}", packing.table.shape[1] if len(packing.table) > 1 else 0
         text += f"static const int8_t {table}[{packing.table.size}] = {{\n    {c_array(packing.table)}}};\n"
     text += (
-        f"static const ecgd_packed_t packed_{i} = {{.codes = codes_{i}, .unpack = ecgd_unpack_{packing.bits}, "
+        f"static const ecgd_packed_t packed_{i} = {{.codes = codes_{i}, .unpack = ecgd_unpack_{unpack}, "
         f".table = {table}, .table_step = {step}, .group = {packing.group}, .blocks = {packing.blocks}, "
         f".offset = {packing.offset}, .bits = {packing.bits}}};\n"
     )

@@ -81,6 +81,7 @@ class Packing:
     group : output channels that are unpacked at a time
     blocks : of 32 bytes in a group
     codes : uint32 words of all groups
+    signs : the weights are -1 and 1: twice the code, less the offset
     """
 
     bits: int
@@ -90,6 +91,7 @@ class Packing:
     group: int
     blocks: int
     codes: np.ndarray
+    signs: bool = False
 
     @property
     def bytes(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ecgdeploy.codegen import ir
@@ -82,9 +83,7 @@ class Plan:
 def make_plan(network: ir.Network) -> Plan:
     """The cheaper of the streaming and the layer-by-layer plan, by arena size."""
     plain = _planned(network, "stream", *_stream_quanta(network))
-    if any(_packing(stage) for stage in network.stages):
-        longer = [_planned(network, "stream", *_stream_quanta(network, turns=turns)) for turns in PACKED_TURNS]
-        plain = min([plain, *longer], key=lambda plan: _score(network, plan))
+    plain = _longer_calls(network, plain)
     budget = EVENTS_PLAYED // max(
         plain.trace.events, 1
     )  # so many more inferences may be played to choose between plans
@@ -94,6 +93,27 @@ def make_plan(network: ir.Network) -> Plan:
     layers = _planned(network, "layers", *_layer_quanta(network))
     chosen = min(stream, layers, key=lambda p: p.arena_bytes)
     return replace(chosen, alternatives={"stream": stream.arena_bytes, "layers": layers.arena_bytes})
+
+
+def _longer_calls(network: ir.Network, plain: Plan) -> Plan:
+    """Longer calls of layers with packed weights, where what unpacking costs then outweighs the longer windows."""
+    packed = [s.index for s in network.stages if _packing(s) and network.values[s.writes].time > 1]
+    if not packed:
+        return plain
+    best_turns = dict.fromkeys(packed, 1)
+    best, best_score = plain, _score(network, plain)
+    trials = [dict.fromkeys(packed, turns) for turns in PACKED_TURNS]
+    for trial in trials:
+        plan = _planned(network, "stream", *_stream_quanta(network, turns=trial))
+        if (score := _score(network, plan)) < best_score:
+            best, best_score, best_turns = plan, score, trial
+    for stage in packed[:MOST_TUNED]:
+        for turns in (1, *PACKED_TURNS):
+            trial = {**best_turns, stage: turns}
+            plan = _planned(network, "stream", *_stream_quanta(network, turns=trial))
+            if (score := _score(network, plan)) < best_score:
+                best, best_score, best_turns = plan, score, trial
+    return best
 
 
 # layers of at most so many channels may run in double blocks: their windows cost little, their calls weigh
@@ -125,12 +145,14 @@ def estimate(network: ir.Network, plan: Plan) -> float:
         elif stage.writes >= 0:
             total += 10.0 * network.values[stage.writes].elements
         if (packing := _packing(stage)) is not None:
-            total += fires * stage.work.weights.size * (UNPACKING if packing.table is None else UNPACKING_BY_TABLE)
+            table = 0.0 if packing.table is None else LOOKING_UP
+            total += fires * stage.work.weights.size * (UNPACKING[packing.bits] + table)
     return total
 
 
-# instructions a weight
-UNPACKING, UNPACKING_BY_TABLE = 1.2, 5.0
+# instructions a weight: by bits, and for a table
+UNPACKING = {1: 0.9, 2: 0.9, 3: 1.5, 4: 1.0, 5: 1.5, 6: 1.5, 7: 2.1}
+LOOKING_UP = 5.0
 MOST_TUNED = 12
 
 
@@ -162,7 +184,9 @@ def _improved(network: ir.Network, plan: Plan, budget: int) -> Plan:
     return best
 
 
-def _stream_quanta(network: ir.Network, narrow: int = 0, turns: int = 1) -> tuple[dict[int, int], int]:
+def _stream_quanta(
+    network: ir.Network, narrow: int = 0, turns: Mapping[int, int] | None = None
+) -> tuple[dict[int, int], int]:
     quanta: dict[int, int] = {}
     producer = {s.writes: s for s in network.stages if s.writes >= 0}
     input_quantum = 1
@@ -172,7 +196,7 @@ def _stream_quanta(network: ir.Network, narrow: int = 0, turns: int = 1) -> tupl
             quanta[stage.index] = min(FLOAT_BLOCK, time)
         elif isinstance(stage.work, (ir.Conv, ir.Depthwise)):
             channels = max(network.values[stage.writes].channels, network.values[stage.reads[0].value].channels)
-            blocks = turns if _packing(stage) else 1
+            blocks = (turns or {}).get(stage.index, 1)
             quanta[stage.index] = min(CONV_BLOCK * max(blocks, 2 if channels <= narrow else 1), time)
         elif isinstance(stage.work, (ir.Pad, ir.Move, ir.MatMul)) or (
             isinstance(stage.work, ir.Concat) and stage.work.axis == "time"

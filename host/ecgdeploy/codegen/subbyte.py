@@ -114,7 +114,10 @@ def _tables(rows: np.ndarray, stream: np.ndarray, channels: int) -> list[ir.Pack
     if len(levels) <= 64:
         bits = max(int(len(levels) - 1).bit_length(), 1)
         codes = np.searchsorted(levels, stream)
-        found.append(_packing(codes, channels, bits, 0, _filled(levels, bits)[None], False))
+        if levels.tolist() == [-1, 1]:
+            found.append(replace(_packing(codes, channels, 1, 1, None, False), signs=True))
+        else:
+            found.append(_packing(codes, channels, bits, 0, _filled(levels, bits)[None], False))
     own = [np.unique(row) for row in rows]
     most = max(len(values) for values in own)
     if most <= 64 and most < len(levels):

@@ -180,7 +180,7 @@ def _by_accuracy(
         "figures": names,
         "gamma": gamma,
         "baseline": baseline,
-        "windows": len(choosing),
+        "chosen_on": len(choosing),
         "choices": [asdict(choice) for choice in choices],
     }
     return chosen, notes
