@@ -254,6 +254,15 @@ def unrounded(model: Any) -> Any:
     return clone
 
 
+def copy_of(model: Any) -> Any:
+    """A network of its own with the same layers and weights."""
+    import keras
+
+    clone = keras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    return clone
+
+
 def load(path: Path) -> Any:
     """Read a saved Keras model, with rounding layers or without."""
     import keras

@@ -129,8 +129,10 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
     from ecgdeploy.compression.mixed_bits import figures_of
     from ecgdeploy.compression.rounding import observe
     from ecgdeploy.compression.storage import storage
+    from ecgdeploy.quantization import qat
     from ecgdeploy.quantization.precision import convert_all
     from ecgdeploy.quantization.runner import TfliteRunner
+    from ecgdeploy.training.loop import predict
 
     network, scratch = unit.params["network"], context.work(unit)
     task, why = task_of(unit.params["task"], context.data, context.quick)
@@ -152,6 +154,11 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
     layers = weight_layers(int8, float32)
     inputs = observe(int8, layers, calibration)
 
+    dense = qat.load(trained.model)
+
+    def alone(change: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:
+        return {"weights_only": scores(test, predict(_changed(dense, change), test.inputs))}
+
     def cell(name: str, content: bytes, bits: Mapping[int, int], zeros: float, extra: dict[str, Any]) -> Done:
         mean = sum(la.count * bits[la.operator] for la in layers) / sum(la.count for la in layers)
         result = scores(test, TfliteRunner(content).run(test.inputs)) | {
@@ -166,11 +173,13 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
     for bits in BITS:
         rounded = {la.operator: round_layer(la, bits, inputs.get(la.operator)) for la in layers}
         content = int8 if bits == 8 else with_weights(int8, layers, rounded)
-        yield cell(f"{bits}-bit", content, dict.fromkeys(eight, bits), 0.0, {})
+        only = alone(lambda w, bits=bits: plainly_rounded(w, bits))  # type: ignore[misc]
+        yield cell(f"{bits}-bit", content, dict.fromkeys(eight, bits), 0.0, only)
     for percent in PRUNED:
         gone = {la.operator: lap.pruned(la, percent / 100) for la in layers}
         content = with_weights(int8, layers, gone)
-        yield cell(f"pruned-{percent}", content, eight, lap.sparsity(layers, gone), {})
+        only = alone(lambda w, part=percent / 100: without_smallest(w, part))  # type: ignore[misc]
+        yield cell(f"pruned-{percent}", content, eight, lap.sparsity(layers, gone), only)
     names, measured = figures_of(task.validation())
     held = _remembering(lambda chosen: measured(with_weights(int8, layers, chosen)))
     base, chosen, choices = laq.search(
@@ -185,6 +194,35 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
     yield cell("lap", with_weights(int8, layers, gone), eight, lap.sparsity(layers, gone), found)
     # last, as the engine may lack an operator: that is the row's answer then
     yield Done(f"{unit.id}/laq-on-device", _on_device(scratch, int8), common)
+
+
+def plainly_rounded(weights: np.ndarray, bits: int) -> np.ndarray:
+    """Weights rounded to the nearest of the levels of `bits`, one scale an output channel (the last axis).
+
+    What the paper calls quantized: no help from calibration, and activations stay in float. One bit is sign and mean.
+    """
+    axes = tuple(range(weights.ndim - 1))
+    if bits == 1:
+        return np.where(weights < 0, -1, 1) * np.abs(weights).mean(axis=axes, keepdims=True)
+    half = (1 << (bits - 1)) - 1
+    scale = np.maximum(np.abs(weights).max(axis=axes, keepdims=True), 1e-12) / half
+    return np.round(weights / scale) * scale
+
+
+def without_smallest(weights: np.ndarray, part: float) -> np.ndarray:
+    """Weights with the smallest `part` of them zero."""
+    return np.where(np.abs(weights) > np.quantile(np.abs(weights), part, method="lower"), weights, 0.0)
+
+
+def _changed(model: Any, change: Callable[[np.ndarray], np.ndarray]) -> Any:
+    """A copy of the network with every weight matrix changed."""
+    from ecgdeploy.compression.layers import matrices
+    from ecgdeploy.quantization.qat import copy_of
+
+    copy = copy_of(model)
+    for weights in matrices(copy):
+        weights.variable.assign(change(weights.values))
+    return copy
 
 
 def _remembering(figures: Callable[[Any], tuple[float, ...]]) -> Callable[[Any], tuple[float, ...]]:

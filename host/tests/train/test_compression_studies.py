@@ -106,6 +106,18 @@ def test_scores_are_means_over_classes():
     assert kota2025.scores(view, answers)["recall"] == {"N": 1.0, "S": 1.0, "V": 1.0}
 
 
+def test_plain_rounding_has_the_levels_of_its_bits_and_pruning_its_part():
+    w = np.random.default_rng(0).normal(size=(5, 4, 3))
+    for bits in range(2, 9):
+        rounded = gaurhar2025.plainly_rounded(w, bits)
+        step = np.abs(w).max((0, 1)) / (2 ** (bits - 1) - 1)
+        assert np.abs(rounded - w).max() <= step.max() / 2 + 1e-12
+        assert max(len(np.unique(rounded[..., c])) for c in range(3)) <= 2**bits - 1
+    signs = gaurhar2025.plainly_rounded(w, 1)
+    assert len(np.unique(signs[..., 0])) == 2 and (np.sign(signs) == np.sign(w)).all()
+    assert (gaurhar2025.without_smallest(w, 0.3) == 0).mean() == pytest.approx(0.3)
+
+
 def test_fewer_evens_the_classes_out_and_says_what_it_took():
     task = Fewer(TinyTask(), 30, 12, 5, samples=32, leads=(0,))
     train = task.train()
