@@ -109,8 +109,9 @@ def _flash(grid: Rows, network: str) -> Table:
         if "storage" in found:
             stored = found["storage"]
             static = stored["static"] or {}
-            sizes = (static.get("bytes"), static.get("times_smaller"))
-            sizes += (stored["tflm"]["times_smaller"], stored["int4"]["times_smaller"])
+            sizes = static.get("bytes"), static.get("times_smaller"), *(
+                stored[name]["times_smaller"] for name in ("tflm", "int4")
+            )
             rows.append((method, found["accuracy"], found["f1"], found["ratio"], *sizes))
     order = list(paper.TABLE_1)
     rows.sort(key=lambda row: order.index(row[0]))
