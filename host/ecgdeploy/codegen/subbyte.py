@@ -59,7 +59,7 @@ def pack_weights(network: ir.Network, mode: str = "auto") -> ir.Network:
     saved = 0
     for stage in network.stages:
         work = stage.work
-        if not isinstance(work, (ir.Conv, ir.Depthwise)):
+        if not isinstance(work, (ir.Conv, ir.Depthwise)) or network.values[stage.reads[0].value].dtype != "int8":
             continue
         packing = _smallest(network, stage, work)
         if packing is None or packing.blocks > MOST_BLOCKS:

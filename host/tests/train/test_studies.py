@@ -34,6 +34,22 @@ def test_the_grid_is_the_papers():
     assert {12, 3} <= quick
 
 
+def test_the_flagship_is_the_whole_network_and_reports_what_it_has(tmp_path):
+    from ecgdeploy.studies import flagship
+
+    made = flagship.settings("mtcnn", quick=False)
+    assert (made.model.name, made.model.options) == ("mtcnn", {"leads": 12, "outputs": "75"})
+    assert flagship.settings("cnn1d", quick=True).epochs == 1
+    result = {"windows": 255, "accuracy": 0.4, "macro_f1": 0.05, "macro_auc": 0.78}
+    rows = [
+        {"cell": "mtcnn/float32", "unit": "mtcnn", "status": "done", "reason": "", "result": result},
+        {"cell": "mtcnn/device", "unit": "mtcnn", "status": "failed", "reason": "QEMU is not installed", "result": {}},
+    ]
+    report = flagship.report(rows, tmp_path)
+    assert report.tables[0].rows == (("mtcnn", "float32", 255, 0.4, 0.05, 0.78, None),)
+    assert any("QEMU is not installed" in line for line in report.remarks)
+
+
 def test_the_full_form_trains_as_the_paper_says():
     full = rajotte2025.settings(12, list(UNITS["75"]), quick=False)
     assert (full.epochs, full.batch, full.optimizer.learning_rate, full.loss.kind) == (30, 128, 1e-3, "focal")

@@ -82,6 +82,16 @@ def test_train_then_quantize_from_the_command_line(tmp_path):
     entry = json.loads(out)["precisions"]["int8"]
     assert entry["calibration"]["windows"] == 32
     assert (run / "tflite/int8.tflite").stat().st_size == entry["bytes"]
+    few = ("quantize", run, "--precision", "mixed-bits", "--calibration", 32, "--no-test", "--json")
+    code, out, errors, _ = ecgdeploy(*few, "--bits", 4, ECGDEPLOY_THREADS="1")
+    assert code == 0, errors
+    entry = json.loads(out)["precisions"]["mixed-bits"]
+    assert {layer["bits"] for layer in entry["layers"]} == {4}
+    assert entry["storage"]["paper"]["times_smaller"] == 8.0
+    assert not (run / "tflite/float32.tflite").exists()  # needed on the way, not asked for
+    code, _, errors, tensorflow = ecgdeploy(*few, "--bits", 9)
+    assert (code, tensorflow) == (2, False)
+    assert "the static engine has 1 to 8" in errors and len(errors.splitlines()) == 1
     code, _, errors, tensorflow = ecgdeploy("quantize", run, "--precision", "dynamic", "--board", "nano33ble")
     assert (code, tensorflow) == (2, False)
     assert "precision dynamic does not run on nano33ble with engine static" in errors
