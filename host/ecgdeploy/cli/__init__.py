@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("demo", "demo", "The whole journey in one command, on an emulated Nano 33 BLE."),
     "data": ("data", "data", "ECG data sets: list, fetch, check, show."),
     "train": ("train", "train", "Train a model from a preset or a TOML file; resumes."),
+    "pretrain": ("pretrain", "pretrain", "Pre-train an encoder on long recordings; resumes."),
     "prune": ("prune", "prune", "Prune a training run step by step: whole channels, or single weights."),
     "distill": ("distill", "distill", "Train a network on the answers of one or more trained ones."),
     "quantize": ("quantize", "quantize", "Make .tflite files of several precisions from a training run."),

@@ -30,6 +30,7 @@ def _assignments(pairs: tuple[str, ...]) -> dict[str, Any]:
 @click.option("--output", type=click.Path(path_type=Path), help="Run folder [runs/NAME]; an unfinished run resumes.")
 @click.option("--data", type=click.Path(path_type=Path), help="The data set's folder [$ECGDEPLOY_DATA].")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Replace one key, e.g. --set epochs=3.")
+@click.option("--start", type=click.Path(path_type=Path), help="A pre-training run whose encoder it starts from.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of TensorFlow.")
 @click.option("--show-schema", is_flag=True, help="Print the configuration's keys as JSON schema and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's manifest as JSON.")
@@ -39,6 +40,7 @@ def train(
     output: Path | None,
     data: Path | None,
     pairs: tuple[str, ...],
+    start: Path | None,
     threads: int | None,
     show_schema: bool,
     as_json: bool,
@@ -58,7 +60,14 @@ def train(
     require_target(settings)
     folder = output or Path("runs") / settings.name
     with progress_bar() as report:
-        done = run.train(settings, folder, data=data, threads=threads, report=report)
+        if start:
+            from ecgdeploy.training import pretrain
+
+            done = pretrain.finetune(
+                settings, folder, start=run.open_run(start), data=data, threads=threads, report=report
+            )
+        else:
+            done = run.train(settings, folder, data=data, threads=threads, report=report)
     if as_json:
         click.echo(json.dumps(done.manifest, indent=2, sort_keys=True))
         return

@@ -17,6 +17,7 @@ STUDIES = {
     "kota2025": "kota2025",
     "gaurhar2025": "gaurhar2025",
     "flagship": "flagship",
+    "weimann2021": "weimann2021",
 }
 
 

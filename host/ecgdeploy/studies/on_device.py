@@ -21,7 +21,7 @@ def measured(
     Returns
     -------
     dict
-        macro AUC on the device, outputs compared with the golden reference and identical, instructions, memory.
+        Figures on the device, outputs compared with the golden reference and identical, instructions, memory.
 
     Raises
     ------

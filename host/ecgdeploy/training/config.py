@@ -86,6 +86,20 @@ class QuantizationPart(_Part):
     calibration: int = Field(512, ge=1, description="windows drawn from the training records")
 
 
+class PretrainPart(_Part):
+    """Pre-training on long recordings; the defaults are those of Weimann and Conrad's paper."""
+
+    task: Literal["beat", "rhythm", "heart-rate", "future"]
+    samples: int = Field(2048, ge=64, description="samples of a frame")
+    rate: float = Field(250.0, gt=0)
+    frames_per_record: int = Field(4096, ge=1, description="frames drawn of each record")
+    held_out: float = Field(0.05, gt=0, lt=1, description="share of the persons that validate")
+    records_in_memory: int = Field(16, ge=1, description="records whose frames are mixed, and are in memory")
+    context: int = Field(16, ge=1, description="future: frames that are seen")
+    offset: int = Field(8, ge=0, description="future: frames between the last one seen and the one to recognize")
+    negatives: int = Field(8, ge=1, description="future: wrong frames beside the right one")
+
+
 class RunConfig(_Part):
     """Everything that decides a training run's result.
 
@@ -113,6 +127,7 @@ class RunConfig(_Part):
         None, description="keep outputs without a positive training record (they learn to say no); unset: refuse them"
     )
     distillation: DistillationPart | None = None
+    pretrain: PretrainPart | None = None
     ranges: str | None = Field(None, description="hash of the int8 ranges that rounding layers start from")
     model: ModelPart
     loss: LossPart = LossPart()  # type: ignore[call-arg]

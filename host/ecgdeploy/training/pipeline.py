@@ -57,7 +57,9 @@ def epoch_batches(
     inputs, targets = data.inputs, np.asarray(data.targets)
     multilabel = targets.ndim == 2
     kind = np.float32 if multilabel else np.int32
-    order = epoch_order(len(inputs), config.seed, epoch)
+    # long recordings have an order of their own, so that only some of them are in memory
+    own = getattr(data, "epoch_order", None)
+    order = own(config.seed, epoch) if own else epoch_order(len(inputs), config.seed, epoch)
     batch = min(config.batch, len(order)) // of * of
     steps = -(-len(order) // batch)
 

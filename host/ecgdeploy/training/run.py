@@ -95,7 +95,7 @@ def train(
         task = load_task(config.task, data)
     train_view, validation = for_training(task.train()), for_choosing(task.validation())
     preflight(config, train_view, validation)
-    _claim(folder, config)
+    claim(folder, config)
     stored = _store(train_view, folder / "shards")
     facts = {
         "source": train_view.source,
@@ -112,10 +112,11 @@ def train(
     }
     # from here on training reads the memory-mapped shards; the task may drop its arrays
     del train_view
-    return _fit(config, folder, stored, validation, facts, threads, report, make_model, teacher)
+    return fit_stored(config, folder, stored, validation, facts, threads, report, make_model, teacher)
 
 
-def _claim(folder: Path, config: RunConfig) -> None:
+def claim(folder: Path, config: RunConfig) -> None:
+    """Make the folder this configuration's, or refuse when it is another's."""
     path = folder / "config.json"
     text = json.dumps(config.as_json(), indent=2, sort_keys=True) + "\n"
     if path.exists() and path.read_text() != text:
@@ -139,10 +140,10 @@ def _store(view: Any, folder: Path) -> shards.Shards:
     return written
 
 
-def _fit(
+def fit_stored(
     config: RunConfig,
     folder: Path,
-    stored: shards.Shards,
+    stored: Any,
     validation: Any,
     facts: dict[str, Any],
     threads: int | None,
@@ -150,6 +151,7 @@ def _fit(
     make_model: Callable[[], Any] | None,
     teacher: Any,
 ) -> Run:
+    """Train on stored windows: `shards.Shards`, or anything else with its `inputs`, `targets`, `classes`, `sha256`."""
     from ecgdeploy.training import runtime
 
     tf = runtime.tensorflow(threads)
