@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 @click.option("--host", help="A Linux board: user@host or user@host:port; its host key must be known.")
 @click.option("--known-hosts", type=click.Path(path_type=Path), help="Known hosts file, instead of your own.")
 @click.option("--key", type=click.Path(path_type=Path), help="Private key, instead of your own.")
+@click.option("--service/--no-service", default=True, show_default=True,
+              help="With --host: serve the release as a systemd service (needs root), or only while connected.")
+@click.option("--stability", type=click.FloatRange(min=0), default=20.0, show_default=True,
+              help="With --host: seconds for which the new release is watched before it is kept.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def flash(
     project: Path,
@@ -30,6 +34,8 @@ def flash(
     host: str | None,
     known_hosts: Path | None,
     key: Path | None,
+    service: bool,
+    stability: float,
     as_json: bool,
 ) -> None:
     """Write the image built in PROJECT to its board; succeed only when the board answers with its build id.
@@ -42,7 +48,7 @@ def flash(
 
     board = load_board(board_name or project_board(project))
     if host is not None:
-        deployed = _deploy(project, host, known_hosts, key)
+        deployed = _deploy(project, host, known_hosts, key, service, stability)
         click.echo(
             json.dumps(asdict(deployed), indent=2)
             if as_json
@@ -62,10 +68,14 @@ def flash(
         click.echo(f"{board.title} on {done.port} runs build {done.build_id}")
 
 
-def _deploy(project: Path, host: str, known_hosts: Path | None, key: Path | None) -> Deployed:
+def _deploy(
+    project: Path, host: str, known_hosts: Path | None, key: Path | None, service: bool, stability_s: float
+) -> Deployed:
     from ecgdeploy.devices.ssh import SshRemote
     from ecgdeploy.flash.linux import deploy, read_bundle
 
     bundle = read_bundle(project / "bundle")
     with SshRemote(host, known_hosts, key) as remote:
-        return deploy(bundle, remote, lambda line: click.echo(line, err=True))
+        return deploy(
+            bundle, remote, lambda line: click.echo(line, err=True), service=service, stability_s=stability_s
+        )

@@ -20,7 +20,8 @@ PORT = 22
 CONNECT_S = 15.0
 COMMAND_S = 120.0
 CHUNK = 32768
-CURRENT_PROGRAM = "ecgdeploy/current/firmware"
+# what was switched to last: the systemd service's release, or one in the user's home
+FIND_PROGRAM = "ls -td /opt/ecgdeploy/current ecgdeploy/current 2>/dev/null | head -n 1"
 
 
 class RemoteError(DeviceError):
@@ -123,6 +124,10 @@ class SshRemote:
             if "not found in known_hosts" in str(error):
                 raise RemoteError("host_key", f"{self.name}: unknown host key",
                                   "connect once with ssh and compare the fingerprint") from error
+            transport = client.get_transport()
+            if transport is not None and transport.initial_kex_done:  # it spoke with us: the key did not please
+                raise RemoteError("login", f"{self.name}: login refused: {error}",
+                                  "install your key: ssh-copy-id") from error
             raise RemoteError("unreachable", f"{self.name}: {error}", "is its SSH server running?") from error
         except (OSError, EOFError) as error:
             raise RemoteError("unreachable", f"{self.name}: {error}", "is it on, and on this network?") from error
@@ -239,6 +244,20 @@ def _from(variable: str) -> Path | None:
     return Path(value) if value else None
 
 
+def current_program(remote: Remote) -> str:
+    """The program of the release that a board serves.
+
+    Raises
+    ------
+    RemoteError
+        ``start``: nothing was deployed.
+    """
+    found = remote.run(FIND_PROGRAM).output.strip()
+    if not found:
+        raise RemoteError("start", f"{remote.name}: no release is deployed", "ecgdeploy flash FOLDER --host USER@HOST")
+    return f"{found}/firmware"
+
+
 class SshLine(Transport):
     """``ssh://user@host``: the deployed firmware of a board, over its own connection."""
 
@@ -253,7 +272,7 @@ class SshLine(Transport):
     def open(self) -> None:
         """Connect and start the program."""
         self._remote.__enter__()
-        self._line = self._remote.line(CURRENT_PROGRAM)
+        self._line = self._remote.line(current_program(self._remote))
         self._line.open()
 
     def read(self, timeout: float) -> bytes:

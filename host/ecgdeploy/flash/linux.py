@@ -11,21 +11,27 @@ import hashlib
 import json
 import re
 import shlex
+import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import numpy as np
-
-from ecgdeploy.devices import Device
 from ecgdeploy.devices.ssh import Remote, RemoteError
-from ecgdeploy.errors import DeviceError, EcgDeployError
+from ecgdeploy.errors import EcgDeployError
+from ecgdeploy.flash.golden import check_golden, check_release
+from ecgdeploy.flash.service import SERVICE, Failure, Service, must
+from ecgdeploy.projects.bundle import SERVICE_BASE
 
-BASE = "ecgdeploy"
+BASE = "ecgdeploy"  # in the user's home, where no service serves the release
 PROGRAM = "firmware"
 SPARE_BYTES = 4_000_000
 HEALTH_ROUNDS = 3
+HEALTH_EVERY_S = 2.0
+STABILITY_S = 20.0
+# exit statuses of the program (firmware/port/linux/ecgd_linux.h) and of a shell whose program a signal ended
+EXIT_GOLDEN, EXIT_NO_GOLDEN, SIGNAL = 65, 66, 128
 REQUIRED = {"firmware", "golden.json", "manifest.json"}
 
 
@@ -37,6 +43,7 @@ class Deployed:
     release: str
     previous: str | None
     golden_windows: int
+    service: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,34 +85,76 @@ def read_bundle(folder: Path) -> Bundle:
     return Bundle(files, json.loads(files["manifest.json"]), json.loads(files["golden.json"]))
 
 
-def deploy(bundle: Bundle, remote: Remote, progress: Callable[[str], None] | None = None) -> Deployed:
+def deploy(
+    bundle: Bundle,
+    remote: Remote,
+    progress: Callable[[str], None] | None = None,
+    *,
+    service: bool = True,
+    stability_s: float = STABILITY_S,
+    pause: Callable[[float], None] = time.sleep,
+) -> Deployed:
     """Make a board serve a bundle, or leave it serving what it served.
+
+    Parameters
+    ----------
+    bundle, remote
+        What goes where.
+    progress : callable, optional
+        Gets a line at every stage.
+    service : bool
+        Install and start the systemd service, which serves the board's serial port for ever; needs root there. Else
+        the release lies in the user's home and runs while somebody is connected.
+    stability_s : float
+        How long the new release is watched, in seconds.
+    pause : callable
+        Waits that many seconds; tests give one that does not.
 
     Raises
     ------
     RemoteError
-        With `code`: ``architecture``, ``isa``, ``glibc``, ``board``, ``disk``, ``transfer``, ``digest``, ``start``,
-        ``golden``, ``rolled_back``, ``rollback_failed``, ``unreachable``, ``timeout``.
+        With one of the codes of docs/howto/linux-boards.md.
     """
     release = bundle.release
     progress = progress or _silent
     progress(f"{remote.name}: checking the board")
     preflight(bundle, remote)
-    previous = _release(remote, "current")
+    host = Service(remote, pause) if service else None
+    base = SERVICE_BASE if service else BASE
+    if host is not None:
+        host.prepare()
+    previous = _release(remote, f"{base}/current")
     if previous != release:
         progress(f"{remote.name}: copying release {release}")
-        _push(bundle, remote)
+        _push(bundle, remote, base)
         progress(f"{remote.name}: golden vectors")
-        _golden(bundle, remote, f"{BASE}/releases/{release}.partial/{PROGRAM}")
-        _must(remote, f"cd {BASE}/releases && rm -rf {release} && mv {release}.partial {release}", "transfer")
-        _switch(remote, release, previous)
-    progress(f"{remote.name}: the new release serves; watching it")
+        partial = f"{base}/releases/{release}.partial/{PROGRAM}"
+        _self_test(remote, partial)
+        check_golden(bundle, remote, partial)
+        must(remote, f"cd {base}/releases && rm -rf {release} && mv {release}.partial {release}", "transfer")
+        _switch(remote, base, release, previous)
+    program = f"{base}/current/{PROGRAM}"
+    rounds = max(HEALTH_ROUNDS, round(stability_s / HEALTH_EVERY_S))
     try:
-        for _ in range(HEALTH_ROUNDS):
-            _golden(bundle, remote, f"{BASE}/current/{PROGRAM}")
+        if host is not None:
+            progress(f"{remote.name}: starting the service")
+            host.start(release)
+            program = host.program
+        progress(f"{remote.name}: release {release} serves; watching it for {stability_s:g} s")
+        for _ in range(rounds):
+            check_golden(bundle, remote, program)
+            if host is not None:
+                host.check()
+            if stability_s > 0:
+                pause(HEALTH_EVERY_S)
     except EcgDeployError as error:
-        _roll_back(remote, release, _release(remote, "previous"), error)
-    return Deployed(remote.name, release, previous if previous != release else None, len(bundle.golden["windows"]))
+        back = _release(remote, f"{base}/previous")
+        if host is not None:
+            host.roll_back(release, back, error)
+        _roll_back(remote, base, release, back, error)
+    _prune(remote, base)
+    return Deployed(remote.name, release, previous if previous != release else None, len(bundle.golden["windows"]),
+                    SERVICE if service else None)
 
 
 def preflight(bundle: Bundle, remote: Remote) -> None:
@@ -122,7 +171,7 @@ def preflight(bundle: Bundle, remote: Remote) -> None:
         "cat /proc/device-tree/model 2>/dev/null | tr -d '\\0'; echo; "
         "grep -m1 -i '^features' /proc/cpuinfo || echo; df -Pk . | tail -n 1"
     )
-    lines = (_must(remote, asked, "transfer").splitlines() + [""] * 5)[:5]
+    lines = (must(remote, asked, "transfer").splitlines() + [""] * 5)[:5]
     machine, libc, model, features, disk = (line.strip() for line in lines)
     name = manifest["board"]
     if machine != manifest["architecture"]:
@@ -141,16 +190,7 @@ def preflight(bundle: Bundle, remote: Remote) -> None:
     need = sum(map(len, bundle.files.values())) + SPARE_BYTES
     if not free.isdigit() or int(free) * 1024 < need:
         raise RemoteError("disk", f"{remote.name} has {free or 'unknown'} KiB free, {need // 1024} are needed",
-                          "remove old releases from ~/ecgdeploy/releases")
-
-
-def _must(remote: Remote, command: str, code: str) -> str:
-    done = remote.run(command)
-    if done.status:
-        said = (done.errors.strip().splitlines() or [f"status {done.status}"])[-1]
-        code = "disk" if "No space left" in done.errors else code
-        raise RemoteError(code, f"{remote.name}: {said}", "free disk, or look at the board")
-    return done.output
+                          "free disk on the board")
 
 
 def _silent(line: str) -> None:
@@ -159,13 +199,13 @@ def _silent(line: str) -> None:
 
 def _release(remote: Remote, link: str) -> str | None:
     """Release that a link points at, None where there is none."""
-    name = remote.run(f"readlink {BASE}/{link}").output.strip()
+    name = remote.run(f"readlink {link}").output.strip()
     return name.rsplit("/", 1)[-1] or None
 
 
-def _push(bundle: Bundle, remote: Remote) -> None:
-    folder = f"{BASE}/releases/{bundle.release}.partial"
-    _must(remote, f"rm -rf {folder} && mkdir -p {folder}", "transfer")
+def _push(bundle: Bundle, remote: Remote, base: str) -> None:
+    folder = f"{base}/releases/{bundle.release}.partial"
+    must(remote, f"rm -rf {folder} && mkdir -p {folder}", "transfer")
     for name, data in bundle.files.items():
         target = shlex.quote(f"{folder}/{name}")
         done = remote.run(f"cat > {target}", data)
@@ -174,64 +214,51 @@ def _push(bundle: Bundle, remote: Remote) -> None:
             full = "No space left" in done.errors
             raise RemoteError("disk" if full else "transfer", f"{remote.name}: {name} was not written: "
                               f"{done.errors.strip() or done.status}", "free disk, then try again")
-    _must(remote, f"chmod 755 {folder}/{PROGRAM}", "transfer")
+    must(remote, f"chmod -R a+rX {folder} && chmod 755 {folder}/{PROGRAM}", "transfer")
     if remote.run(f"cd {folder} && sha256sum --check --strict --quiet SHA256SUMS").status:
         remote.run(f"rm -rf {folder}")
         raise RemoteError("digest", f"{remote.name}: what arrived is not what was sent", "check its card and memory")
 
 
-def _golden(bundle: Bundle, remote: Remote, program: str) -> None:
-    manifest, golden = bundle.manifest, bundle.golden
-    try:
-        with Device(remote.line(program), expect_model=manifest["model_sha256"]) as device:
-            if device.hello.build_id != bundle.release:
-                raise RemoteError("golden", f"{remote.name} runs {device.hello.build_id}, not {bundle.release}", "")
-            for number, window in enumerate(golden["windows"]):
-                outputs = device.infer(b"".join(map(bytes.fromhex, window["inputs"]))).outputs
-                if not _near(outputs, window, golden["steps"], golden["tolerance"]):
-                    raise RemoteError("golden", f"{remote.name}: golden vector {number} is answered otherwise",
-                                      "the model, the runtime or the board is damaged")
-    except RemoteError:
-        raise
-    except DeviceError as error:
-        raise RemoteError("start", f"{remote.name}: {error.message}", error.hint) from error
+def _self_test(remote: Remote, program: str) -> None:
+    """The program's own test of its golden vectors, with the ways in which a program cannot even start."""
+    done = remote.run(f"{program} --self-test")
+    if done.status == 0:
+        return
+    said = (done.errors.strip().splitlines() or [f"status {done.status}"])[-1]
+    code = {EXIT_GOLDEN: "golden", EXIT_NO_GOLDEN: "digest", SIGNAL + signal.SIGILL: "isa"}.get(done.status, "start")
+    raise RemoteError(code, f"{remote.name}: {said}", "the model, the runtime or the board is damaged")
 
 
-def _near(outputs: Any, window: dict[str, list[str]], steps: float, tolerance: float) -> bool:
-    for output, wanted, dtype in zip(outputs, window["outputs"], window["dtypes"], strict=True):
-        ours, theirs = np.frombuffer(output, dtype), np.frombuffer(bytes.fromhex(wanted), dtype)
-        if ours.shape != theirs.shape:
-            return False
-        limit = tolerance if np.issubdtype(ours.dtype, np.floating) else steps
-        if not bool(np.all(np.abs(ours.astype(np.float64) - theirs.astype(np.float64)) <= limit)):
-            return False
-    return True
+def _prune(remote: Remote, base: str) -> None:
+    """Remove all releases but the one that serves and the one before."""
+    remote.run(
+        f"cd {base}/releases && for r in *; do case \"$r\" in "
+        "$(basename \"$(readlink ../current)\")|$(basename \"$(readlink ../previous)\")) ;; "
+        '*) rm -rf "./$r" ;; esac; done'
+    )
 
 
-def _switch(remote: Remote, release: str, previous: str | None) -> None:
+def _switch(remote: Remote, base: str, release: str, previous: str | None) -> None:
     if previous:
-        _link(remote, "previous", previous)
-    _link(remote, "current", release)
+        _link(remote, base, "previous", previous)
+    _link(remote, base, "current", release)
 
 
-def _link(remote: Remote, name: str, release: str) -> None:
+def _link(remote: Remote, base: str, name: str, release: str) -> None:
     """Point a link at a release; a rename, so that there is no moment without one."""
-    _must(remote, f"cd {BASE} && ln -sfn releases/{release} {name}.new && mv -T {name}.new {name}", "transfer")
+    must(remote, f"cd {base} && ln -sfn releases/{release} {name}.new && mv -T {name}.new {name}", "transfer")
 
 
-def _roll_back(remote: Remote, release: str, previous: str | None, cause: EcgDeployError) -> None:
-    why = f"release {release} failed on {remote.name}: {cause.message}"
+def _roll_back(remote: Remote, base: str, release: str, previous: str | None, cause: EcgDeployError) -> NoReturn:
+    """Back to the release before, where no service does it."""
+    failure = Failure(remote.name, release, previous, cause)
+    if previous is None or previous == release:
+        must(remote, f"rm -f {base}/current", "transfer")
+        raise failure.first()
     try:
-        if previous is None or previous == release:
-            _must(remote, f"rm -f {BASE}/current", "transfer")
-            now = "no release"
-        else:
-            _link(remote, "current", previous)
-            with Device(remote.line(f"{BASE}/current/{PROGRAM}")) as device:
-                if device.hello.build_id != previous:
-                    raise RemoteError("start", f"it runs {device.hello.build_id}", "")
-            now = f"release {previous}"
+        _link(remote, base, "current", previous)
+        check_release(remote, f"{base}/current/{PROGRAM}", previous)
     except EcgDeployError as error:
-        raise RemoteError("rollback_failed", f"{why}; and so did the way back: {error.message}",
-                          "log in and repair ~/ecgdeploy/current") from error
-    raise RemoteError("rolled_back", f"{why}; the board serves {now} again", cause.hint) from cause
+        raise failure.not_undone(error) from error
+    raise failure.undone() from cause

@@ -5,17 +5,29 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
+import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import threading
 from pathlib import Path
 
 import paramiko
 
+# places of a real board, which lie in the fake one's folder
+PLACES = ("/opt/ecgdeploy", "/etc/systemd/system", "/run/ecgdeploy")
+SYSTEMCTL = Path(__file__).with_name("fake_systemctl.py")
 FAKES = {
     "uname": "echo {machine}",
     "getconf": "echo glibc {glibc}",
     "df": "echo Filesystem; echo /dev/root 1 1 {free_kib} 1% /",
+    "id": "[ \"$1\" = -u ] && echo {uid} || echo tester",
+    "sudo": "shift; {sudo} && exec \"$@\"",
+    "install": '/usr/bin/install $(printf "%s\\n" "$@" | sed "s/^tester$/$(/usr/bin/id -un)/")',
+    "journalctl": "echo a line of the journal",
+    "systemctl": "{systemctl} && exec {python} {script} \"$@\"",
 }
 
 
@@ -24,13 +36,19 @@ class Board(paramiko.ServerInterface):
 
     def __init__(self, home: Path, emulator: list[str], **facts: str) -> None:
         self.home, self.emulator = home, emulator
-        self.facts = {"machine": "aarch64", "glibc": "2.36", "free_kib": "9999999"} | facts
+        self.facts = {
+            "machine": "aarch64", "glibc": "2.36", "free_kib": "9999999", "uid": "1000", "sudo": "true",
+            "systemctl": "true", "python": sys.executable, "script": str(SYSTEMCTL),
+        } | facts  # fmt: skip
+        self.run = Path(tempfile.mkdtemp(prefix="board"))  # a socket's path has to be short
         self.commands: list[str] = []
         self.sabotage = lambda command: command
-        self.key = paramiko.RSAKey.generate(2048)
+        self.key = paramiko.ECDSAKey.generate()
         self.user_key = home / "id_test"
         self.home.mkdir(parents=True, exist_ok=True)
-        paramiko.RSAKey.generate(2048).write_private_key_file(str(self.user_key))
+        paramiko.ECDSAKey.generate().write_private_key_file(str(self.user_key))
+        (self.run / "run/ecgdeploy").mkdir(parents=True)
+        self.place("/etc/systemd/system").mkdir(parents=True)
         fakes = home / "bin"
         fakes.mkdir()
         for name, body in FAKES.items():
@@ -55,6 +73,20 @@ class Board(paramiko.ServerInterface):
         self.listener.close()
         for transport in self.transports:
             transport.close()
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int((self.run / "pid").read_text()), signal.SIGKILL)
+        shutil.rmtree(self.run, ignore_errors=True)
+
+    def place(self, path: str) -> Path:
+        """Where a path of the board lies."""
+        return Path(self.placed(path))
+
+    def placed(self, text: str) -> str:
+        """A command, with the board's paths as they are here."""
+        for name in PLACES:
+            root = self.run if name.startswith("/run") else self.home
+            text = re.sub(rf"(?<!\w){name}", f"{root}{name}", text)
+        return text
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
@@ -67,8 +99,8 @@ class Board(paramiko.ServerInterface):
                     transport.start_server(server=self)
 
     def check_auth_publickey(self, username, key):  # noqa: ARG002
-        """Anybody."""
-        return paramiko.AUTH_SUCCESSFUL
+        """Anybody, unless the board is strict."""
+        return paramiko.AUTH_FAILED if "strict" in self.facts else paramiko.AUTH_SUCCESSFUL
 
     def get_allowed_auths(self, username):  # noqa: ARG002
         """Keys only."""
@@ -86,12 +118,15 @@ class Board(paramiko.ServerInterface):
     def _run(self, channel, command: str) -> None:
         self.commands.append(command)
         command = self.sabotage(command)
-        if re.fullmatch(r"\S+/firmware", command):
-            command = " ".join(["exec", *self.emulator, f"{self.home}/{command}"])
+        command = self.placed(command)
+        if match := re.fullmatch(r"(?:sudo -n )?(\S+/firmware)((?: \S+)*)", command):
+            command = " ".join(["exec", *self.emulator, f"{self.home / match[1]}{match[2]}"])
         process = subprocess.Popen(
             ["sh", "-c", command],
             cwd=self.home,
-            env=os.environ | {"PATH": f"{self.home / 'bin'}:{os.environ['PATH']}"},
+            env=os.environ
+            | {"PATH": f"{self.home / 'bin'}:{os.environ['PATH']}", "FAKE_HOME": str(self.home)}
+            | {"FAKE_RUN": str(self.run), "FAKE_EMULATOR": " ".join(self.emulator)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -14,7 +14,7 @@ from ssh_board import Board
 from ecgdeploy import projects
 from ecgdeploy.cli import app
 from ecgdeploy.devices import open_device
-from ecgdeploy.devices.ssh import RemoteError, SshRemote, parse_host
+from ecgdeploy.devices.ssh import ChannelTransport, RemoteError, SshRemote, parse_host
 from ecgdeploy.errors import UsageError
 from ecgdeploy.flash.linux import deploy, read_bundle
 
@@ -51,9 +51,17 @@ def connect(board):
     return SshRemote(f"tester@127.0.0.1:{board.port}", board.known_hosts, board.user_key)
 
 
-def deploy_to(board, folder):
+def refusal(board, folder, service=False):
+    """Code of the error that a deployment ends with."""
+    with pytest.raises(RemoteError) as caught:
+        deploy_to(board, folder, service)
+    assert caught.value.exit_code == 3 and f"[{caught.value.code}]" in caught.value.message
+    return caught.value.code
+
+
+def deploy_to(board, folder, service=False):
     with connect(board) as remote:
-        return deploy(read_bundle(folder), remote)
+        return deploy(read_bundle(folder), remote, service=service, stability_s=0, pause=lambda _seconds: None)
 
 
 def reseal(folder):
@@ -98,6 +106,7 @@ def test_the_command_line_deploys(built, make_board):
     board = make_board()
     arguments = ["flash", str(built.folder), "--host", f"tester@127.0.0.1:{board.port}", "--json"]
     arguments += ["--known-hosts", str(board.known_hosts), "--key", str(board.user_key)]
+    arguments += ["--no-service", "--stability", "0"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["release"] == built.build_id
@@ -223,3 +232,45 @@ def test_a_project_whose_image_was_never_bundled_is_refused(tmp_path):
     with pytest.raises(RemoteError) as caught:
         read_bundle(tmp_path)
     assert caught.value.code == "bundle"
+
+
+def test_a_login_that_is_refused_is_named(built, make_board):
+    assert refusal(make_board(strict="yes"), built.folder / "bundle") == "login"
+
+
+def test_another_board_is_named_before_anything_is_copied(built, make_board):
+    board = make_board()
+    (board.home / "model").write_text("NVIDIA Jetson Orin Nano")
+    board.sabotage = lambda command: command.replace("/proc/device-tree/model", f"{board.home}/model")
+    assert refusal(board, built.folder / "bundle") == "board"
+    assert not (board.home / "ecgdeploy").exists()
+
+
+def test_a_copy_that_breaks_off_is_a_transfer_error(built, make_board):
+    board = make_board()
+    board.sabotage = lambda command: "exit 1" if command.startswith("cat > ") else command
+    assert refusal(board, built.folder / "bundle") == "transfer" and served(board) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(132, "isa"), (65, "golden"), (66, "digest"), (70, "start"), (127, "start")]
+)
+def test_how_the_self_test_ends_is_told_apart(built, make_board, status, code):
+    board = make_board()
+    board.sabotage = lambda command: f"exit {status}" if command.endswith("--self-test") else command
+    assert refusal(board, built.folder / "bundle") == code and served(board) is None
+
+
+def test_a_program_that_says_nothing_is_a_time_out_of_the_link(built, make_board, monkeypatch):
+    monkeypatch.setattr(ChannelTransport, "start_s", 0.4)
+    board = make_board()
+    board.sabotage = lambda command: "cat > /dev/null" if command.endswith("/firmware") and " " not in command else command
+    assert refusal(board, built.folder / "bundle") == "link_timeout" and served(board) is None
+
+
+def test_only_the_release_that_serves_and_the_one_before_are_kept(built, make_board):
+    board = make_board()
+    old = board.home / "ecgdeploy/releases/0123456789abcdef"
+    old.mkdir(parents=True)
+    deploy_to(board, built.folder / "bundle")
+    assert [path.name for path in old.parent.iterdir()] == [built.build_id]
