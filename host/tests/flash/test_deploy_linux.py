@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 
 import numpy as np
@@ -264,7 +265,8 @@ def test_how_the_self_test_ends_is_told_apart(built, make_board, status, code):
 def test_a_program_that_says_nothing_is_a_time_out_of_the_link(built, make_board, monkeypatch):
     monkeypatch.setattr(ChannelTransport, "start_s", 0.4)
     board = make_board()
-    board.sabotage = lambda command: "cat > /dev/null" if command.endswith("/firmware") and " " not in command else command
+    served_program = re.compile(r"\S+/firmware")
+    board.sabotage = lambda command: "cat > /dev/null" if served_program.fullmatch(command) else command
     assert refusal(board, built.folder / "bundle") == "link_timeout" and served(board) is None
 
 
