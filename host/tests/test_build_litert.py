@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
 
 from ecgdeploy import projects
 from ecgdeploy.devices import open_device
+from ecgdeploy.devices.ssh import RemoteError
 from ecgdeploy.errors import BuildError, DeviceError
+from ecgdeploy.flash.linux import read_bundle
 from ecgdeploy.measure.references import DELEGATE, litert_stored, repeats_litert
 from ecgdeploy.projects.sources import read_model
 from ecgdeploy.toolchains import litert_wheel
@@ -22,6 +25,8 @@ NEEDED = {
 }
 MISSING = [name for name in NEEDED if shutil.which(name) is None]
 BUNDLE_LIMIT = 8_000_000
+FLIPS = 100
+EXIT_ENGINE = 70
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +82,22 @@ def test_a_model_file_with_a_flipped_bit_or_cut_short_is_refused(built, tmp_path
     path = copy / "bundle" / "model.tflite"
     data = path.read_bytes()
     random = np.random.default_rng(9)
-    flips = [bytearray(data) for _ in range(5)]
+    flips = [bytearray(data) for _ in range(FLIPS)]
     for damaged in flips:
         damaged[random.integers(len(data))] ^= 1 << int(random.integers(8))
     for damaged in (*map(bytes, flips), data[:-1], data + b"\0", b""):
         path.write_bytes(damaged)
-        with pytest.raises(DeviceError), open_device(process=command(built, copy)) as device:
-            device.infer(bytes(device.hello.input_bytes))
+        # on the board, by the program itself ...
+        done = subprocess.run([*command(built, copy), "--self-test"], capture_output=True, check=False)
+        assert (done.returncode, b"not the file" in done.stderr) == (EXIT_ENGINE, True)
+        # ... and here, before anything is sent
+        with pytest.raises(RemoteError) as caught:
+            read_bundle(copy / "bundle")
+        assert caught.value.code == "bundle"
+    with pytest.raises(DeviceError), open_device(process=command(built, copy)) as device:
+        device.infer(bytes(device.hello.input_bytes))
+    path.write_bytes(data)
+    assert subprocess.run([*command(built, copy), "--self-test"], capture_output=True, check=False).returncode == 0
 
 
 def test_a_wheel_that_is_another_one_is_refused(tmp_path, monkeypatch):

@@ -212,12 +212,12 @@ static status_t prepare(handle_t tensor, handle_t needs, const uint32_t *indices
 ecgd_engine_status_t ecgd_engine_init(void)
 {
     handle_t model, signature, tensor, needs;
-    if (load_library() != ECGD_ENGINE_OK) {
-        return ECGD_ENGINE_INIT_FAILED;
-    }
     const uint8_t *const data = map_model();
     if (data == NULL) {
         return fail("model.tflite is not the file this program was built for");
+    }
+    if (load_library() != ECGD_ENGINE_OK) {
+        return ECGD_ENGINE_INIT_FAILED;
     }
     status_t status = LiteRtCreateEnvironment(0, NULL, &environment);
     if (status == 0) {

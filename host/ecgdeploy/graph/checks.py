@@ -50,6 +50,12 @@ def check_supported(graph: Graph) -> None:
 
     What only computes shapes (a dynamic batch leaves such chains) is folded away and needs no support.
     """
+    for tensor in graph.tensors:
+        if tensor.dtype == "float16":
+            raise ModelError(
+                f"{graph.name}: {tensor} is float16; no engine for microcontrollers computes in it",
+                "export float32 or full-integer int8, or run it on a Linux board (engine litert)",
+            )
     for operator in graph.operators:
         if not operator.inputs or not operator.outputs or operator.inputs[0] < 0:
             raise ModelError(f"{graph.name}: {operator} has no inputs or no outputs", "export it again")

@@ -31,7 +31,8 @@ def read_tflite(source: Path | str | bytes, *, supported: bool = True, name: str
     ----------
     source : path of a ``.tflite`` file, or its bytes
     supported : bool
-        Refuse operators and element types that the static engine does not run (else only damage is refused).
+        Refuse operators and element types that the static engine does not run, float16 among them (else only damage
+        is refused).
     name : str, optional
         What to call the model in messages; default: the file's name.
 
@@ -149,11 +150,8 @@ def _tensor(index: int, table: Table, buffers: list[Table], label: str) -> Tenso
     dtype = schema.DTYPES.get(code)
     if dtype is None:
         raise Damaged(f"tensor {index} has element type {code}")
-    if dtype in ("float16", "bfloat16"):
-        raise ModelError(
-            f"{place} is {dtype}; no engine for microcontrollers computes in it",
-            "export float32, or full-integer int8 with a representative data set",
-        )
+    if dtype == "bfloat16":
+        raise ModelError(f"{place} is {dtype}; no engine computes in it", "export float32 or float16")
     shape_values = table.array(schema.TENSOR_SHAPE, "<i4")
     shape = tuple(int(v) for v in shape_values[: MAX_RANK + 1]) if shape_values is not None else ()
     if len(shape) > MAX_RANK:

@@ -57,7 +57,7 @@ class ModelFile:
     @classmethod
     def read(cls, path: Path) -> ModelFile:
         """Read and check a model file; raises ModelError when it is damaged or not supported."""
-        graph = read_tflite(path)
+        graph = read_tflite(path, supported=False)  # whether the engine runs it was asked when it was built
 
         def coding(index: int) -> TensorCoding:
             tensor = graph.tensors[index]

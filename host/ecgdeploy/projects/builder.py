@@ -66,7 +66,8 @@ def build(
         A tool is missing, the compile failed, or the image does not fit the board.
     """
     facts = load_board(board)
-    request = Request(read_model(model), facts, engine or facts.default_engine(emulate), emulate, options)
+    engine = engine or facts.default_engine(emulate)
+    request = Request(read_model(model, engine), facts, engine, emulate, options)
     return build_request(request, output, render_only)
 
 

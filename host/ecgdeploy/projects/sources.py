@@ -13,8 +13,15 @@ from ecgdeploy.provenance import sha256_bytes
 from ecgdeploy.resources import assets
 
 
-def read_model(model: str | Path) -> Model:
+def read_model(model: str | Path, engine: str = "static") -> Model:
     """Read a ``.tflite`` file, or a preset of the model zoo by its name.
+
+    Parameters
+    ----------
+    model : str or Path
+        The file or the preset.
+    engine : str
+        Engine that will run it; ``litert`` takes every precision and operator that LiteRT has.
 
     Raises
     ------
@@ -40,7 +47,7 @@ def read_model(model: str | Path) -> Model:
     from ecgdeploy.graph import read_tflite
 
     # by path: an error names the file
-    return Model(name, data, sha256_bytes(data), read_tflite(path))
+    return Model(name, data, sha256_bytes(data), read_tflite(path, supported=engine != "litert"))
 
 
 def firmware_files(folders: Iterable[str], kernel_sources: Iterable[str] = ()) -> dict[str, bytes]:
