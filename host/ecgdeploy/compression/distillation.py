@@ -122,12 +122,14 @@ def distil(
         from ecgdeploy.ecg.tasks import load_task
 
         task = load_task(student.task, data)
-    teacher, digest = teacher_of(teachers, task.classes)
+    train = task.train()
+    teacher, digest = teacher_of(teachers, train.classes)
     shape = tuple(teacher.inputs[0].shape[-2:])
-    if shape != tuple(task.input_shape):
+    windows = tuple(train.inputs.shape[1:])
+    if shape != windows:
         raise ModelError(
             f"teacher {teachers[0].folder} takes {shape[0]} samples x {shape[1]} leads, "
-            f"the student's task has {task.input_shape[0]} x {task.input_shape[1]}",
+            f"the student's task has {windows[0]} x {windows[1]}",
             "teacher and student see the same windows",
         )
     settings = config.override(

@@ -279,17 +279,18 @@ def _train(
         "teacher": None,
         "distillation": None,
     }
+    train = task.train()
     if plan.distil:
         changes["teacher"] = trained.manifest["weights_sha256"]
         changes["distillation"] = {"alpha": plan.distil[0], "temperature": plan.distil[1]}
-        distillation.require_classes(str(trained.folder), tuple(trained.manifest["positives"]), task.classes)
+        distillation.require_classes(str(trained.folder), tuple(trained.manifest["positives"]), train.classes)
 
     def make() -> Any:
         if masks is not None:
             masks.apply(made)
         return made
 
-    share_shards(trained.folder, folder, task.train())
+    share_shards(trained.folder, folder, train)
     return training.train(
         config.override(base, changes),
         folder,
