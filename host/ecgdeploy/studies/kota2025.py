@@ -74,11 +74,12 @@ NETWORKS: dict[str, Network] = {
 def units(quick: bool, ablate: bool) -> tuple[Unit, ...]:  # noqa: ARG001
     """The grid: every network with every seed."""
     made = []
-    for name, network in NETWORKS.items():
-        for seed in network.seeds if quick else (1, 2, 3):
-            cells = (*network.cells, *(_BEYOND if name == "resnet1d-attn" and seed == 1 else ()))
-            unit = f"{name}-{seed}"
-            made.append(Unit(unit, {"network": name, "seed": seed}, tuple(f"{unit}/{cell}" for cell in cells)))
+    pairs = [(seed, name) for name, network in NETWORKS.items() for seed in (network.seeds if quick else (1, 2, 3))]
+    # the first seed of all comes first: an interrupted study then has every row
+    for seed, name in sorted(pairs, key=lambda pair: pair[0]):
+        cells = (*NETWORKS[name].cells, *(_BEYOND if name == "resnet1d-attn" and seed == 1 else ()))
+        unit = f"{name}-{seed}"
+        made.append(Unit(unit, {"network": name, "seed": seed}, tuple(f"{unit}/{cell}" for cell in cells)))
     return tuple(made)
 
 
