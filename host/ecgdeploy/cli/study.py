@@ -40,6 +40,7 @@ def _folder(name: str, quick: bool, output: Path | None) -> Path:
 @click.argument("name")
 @click.option("--quick", is_flag=True, help="The small form, for two cores and the data at hand.")
 @click.option("--ablate-int8", "ablate", is_flag=True, help="What each mistake of int8 quantization costs.")
+@click.option("--dry-run", is_flag=True, help="A few steps of the full form: memory and time that it would need.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes on this machine.")
 @click.option("--cluster", metavar="URL", help="Address of a Dask scheduler; its workers run the cells.")
 @click.option("--output", type=click.Path(path_type=Path), help="The study's folder [studies/NAME]; resumes.")
@@ -50,6 +51,7 @@ def run(
     name: str,
     quick: bool,
     ablate: bool,
+    dry_run: bool,
     jobs: int,
     cluster: str | None,
     output: Path | None,
@@ -63,6 +65,9 @@ def run(
 
     chosen = studies.load(name)
     folder = _folder(name, quick, output)
+    if dry_run:
+        _rehearse(chosen, folder, data, threads)
+        return
     rows = runner.run(
         name, folder, quick=quick, ablate=ablate, jobs=jobs, cluster=cluster, data=data, threads=threads,
         report=lambda line: click.echo(line, err=True),
@@ -71,6 +76,15 @@ def run(
         click.echo(json.dumps(rows, indent=2, sort_keys=True))
         return
     _show(chosen, rows, folder)
+
+
+def _rehearse(chosen: Any, folder: Path, data: Path | None, threads: int | None) -> None:
+    from ecgdeploy.errors import UsageError
+    from ecgdeploy.studies.base import Context
+
+    if chosen.rehearse is None:
+        raise UsageError(f"study {chosen.name} has no dry run", "run its --quick form")
+    click.echo(json.dumps(chosen.rehearse(Context(folder, False, data, threads)), indent=2))
 
 
 @study.command()

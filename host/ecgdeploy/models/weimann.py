@@ -112,8 +112,10 @@ class _Builder:
     def conv(self, x: Any, filters: int, kernel: int, stride: int, name: str) -> Any:
         import keras
 
+        # over a height of one the first stride changes nothing; with (1, 2) oneDNN (TensorFlow 2.21, CPU) overruns its
+        # memory in the gradient of a 1 x 1 convolution, from some 2,500 samples on
         return keras.layers.Conv2D(
-            filters, (1, kernel), (1, stride), "same", use_bias=False, kernel_initializer="he_normal", name=name
+            filters, (1, kernel), (stride, stride), "same", use_bias=False, kernel_initializer="he_normal", name=name
         )(x)
 
     def normalized(self, x: Any, name: str) -> Any:

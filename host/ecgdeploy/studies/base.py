@@ -91,6 +91,8 @@ class Study:
         (unit, context) -> iterator of `Done`; may raise for the cells it did not reach.
     report : callable
         (rows, folder) -> `tables.Report`.
+    rehearse : callable, optional
+        A few steps of the full form: what it would need.
     """
 
     name: str
@@ -99,3 +101,4 @@ class Study:
     units: Callable[[bool, bool], tuple[Unit, ...]]
     work: Callable[[Unit, Context], Iterator[Done]]
     report: Callable[[list[dict[str, Any]], Path], Report]
+    rehearse: Callable[[Context], dict[str, Any]] | None = None

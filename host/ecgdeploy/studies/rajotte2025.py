@@ -272,6 +272,15 @@ def _cell(
     return Done(f"{unit.id}/{name}", result, common, arrays)
 
 
+def rehearse(context: Context) -> dict[str, Any]:
+    """A few steps of the paper's own network on all the data that is here, and what the whole would need."""
+    from ecgdeploy.studies import rehearsal
+
+    task, kept = subset(whole_task(context.data), 12, "75")
+    made = settings(12, [len(kept[head]) for head in HEADS], quick=False)
+    return rehearsal.rehearse(made, task, context.folder / "rehearsal", context.threads)
+
+
 def _report(rows: list[dict[str, Any]], folder: Path) -> Any:
     from ecgdeploy.studies import rajotte_report
 
@@ -285,4 +294,5 @@ STUDY = Study(
     units=units,
     work=work,
     report=_report,
+    rehearse=rehearse,
 )

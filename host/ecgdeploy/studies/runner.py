@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -161,9 +162,14 @@ def _results(tasks: list[tuple[Any, ...]], jobs: int, cluster: str | None) -> It
     else:
         # spawn: TensorFlow does not survive a fork
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            futures: list[Future[Any]] = [pool.submit(run_unit, *task) for task in tasks]
+            futures: dict[Future[Any], tuple[Any, ...]] = {pool.submit(run_unit, *task): task for task in tasks}
             for future in as_completed(futures):
-                yield future.result()
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    # one process was killed (memory?) and the pool with it: these cells have no row and are run again
+                    unit: Unit = futures[future][1]
+                    yield [(cell, "failed", "a process of the study was killed; run again") for cell in unit.cells]
 
 
 def _on_cluster(tasks: list[tuple[Any, ...]], address: str) -> Iterator[list[tuple[str, str, str]]]:

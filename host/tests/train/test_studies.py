@@ -206,3 +206,41 @@ def test_ahmed_report_says_what_a_board_cannot_take(tmp_path):
     ]  # fmt: skip
     table = next(t for t in ahmed_report.report(rows, tmp_path).tables if t.name == "on_nano33ble")
     assert table.rows[0][0] == "E1" and table.rows[0][-1] == "flash: 8,000,000 bytes over"
+
+
+@pytest.mark.train
+def test_a_rehearsal_says_what_the_whole_would_need(tiny, task, tmp_path):
+    from ecgdeploy.studies import rehearsal
+
+    facts = rehearsal.rehearse(tiny, task, tmp_path, 1)
+    assert (facts["training_windows"], facts["steps_an_epoch"], facts["epochs"]) == (192, 12, 3)
+    assert facts["hours"] > 0 and facts["peak_host_ram_bytes"] > 1 << 27
+    assert facts["shard_bytes"] >= 192 * 64 * 4
+    assert not (tmp_path / "manifest.json").exists()
+
+
+def test_a_study_without_a_dry_run_says_so():
+    result = CliRunner().invoke(command, ["run", "toy", "--dry-run"])
+    assert isinstance(result.exception, UsageError) and "no dry run" in result.exception.message
+
+
+def test_a_killed_worker_is_a_failed_cell_and_not_a_traceback(tmp_path, monkeypatch):
+    from concurrent.futures.process import BrokenProcessPool
+
+    class Pool:
+        def __init__(self, *_, **__): ...
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_): ...
+        def submit(self, *_):
+            from concurrent.futures import Future
+
+            future = Future()
+            future.set_exception(BrokenProcessPool("killed"))
+            return future
+
+    monkeypatch.setattr(runner, "ProcessPoolExecutor", Pool)
+    lines = []
+    runner.run("toy", tmp_path, jobs=2, report=lines.append)
+    assert "good/a: failed - a process of the study was killed; run again" in lines
