@@ -26,6 +26,8 @@ class Latency:
     maximum: int | None
     count: int
     reason: str = ""
+    p95: int | None = None
+    p99: int | None = None
 
     @classmethod
     def of(cls, ticks: np.ndarray, unit: str, emulated: bool = False, spoilt: Sequence[str] = ()) -> Latency:
@@ -34,7 +36,8 @@ class Latency:
             return cls(unit, None, None, None, len(ticks), f"invalid: {', '.join(spoilt)}")
         if emulated and unit == "nanoseconds":
             return cls(unit, None, None, None, len(ticks), "emulated: this computer's time is not the board's")
-        return cls(unit, int(ticks.min()), int(np.median(ticks)), int(ticks.max()), len(ticks))
+        p95, p99 = (int(value) for value in np.percentile(ticks, (95, 99), method="inverted_cdf"))
+        return cls(unit, int(ticks.min()), int(np.median(ticks)), int(ticks.max()), len(ticks), p95=p95, p99=p99)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ class Request:
     whole_records : every beat of the test records is in `test`, so that the device can be scored as an annotator.
     gates : what the run has to reach, declared with it.
     board_state : reads a Linux board's heat, throttling and power (`BoardState` as a dict), before and after the run.
+    on_board : lets a Linux board time itself (`ecgdeploy.measure.on_board`), after the run.
     """
 
     model: Path
@@ -69,6 +70,7 @@ class Request:
     whole_records: bool = False
     groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     board_state: Callable[[], dict[str, Any]] | None = None
+    on_board: Callable[[], dict[str, Any]] | None = None
     gates: Gates | None = None
 
 
@@ -112,6 +114,9 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
         extra["agreement"] = [asdict(agreement(answers.outputs, other)) for other in others]
     if before is not None:
         extra["board_state"] = {"before": before, "after": after}
+    if request.on_board is not None:
+        report("on-board benchmark", 0, 1)
+        extra["on_board"] = request.on_board()
     if extra:
         result = replace(result, extra={**result.extra, **extra})
     _write(request.folder, result, lines)

@@ -93,6 +93,7 @@ def run(choice: Choice, progress: Progress) -> Outcome:
         groups=getattr(task, "groups", {}),
         record_of=getattr(getattr(task, "reader", None), "record", None),
         board_state=_board_state(choice, firmware),
+        on_board=_on_board(choice, firmware),
         gates=gates,
     )
     return Outcome(folder, measure(request, progress).as_dict())
@@ -118,6 +119,28 @@ def _board_state(choice: Choice, firmware: Build) -> Callable[[], dict[str, Any]
             return asdict(read_state(remote, linux))
 
     return read
+
+
+def _on_board(choice: Choice, firmware: Build) -> Callable[[], dict[str, Any]] | None:
+    """How a Linux board's own benchmark is run; for an emulated one, that there are no figures."""
+    from ecgdeploy.measure.on_board import bench, unavailable
+    from ecgdeploy.projects import board_of
+
+    linux = board_of(firmware.manifest).linux
+    if linux is None:
+        return None
+    if choice.emulate:
+        return lambda: unavailable("emulated: this computer's time and memory are not the board's")
+    if not (choice.port or "").startswith("ssh://"):
+        return lambda: unavailable("not reached over SSH")
+
+    def run_bench() -> dict[str, Any]:
+        from ecgdeploy.devices.ssh import own_remote
+
+        with own_remote(str(choice.port)) as remote:
+            return bench(remote, linux)
+
+    return run_bench
 
 
 def _line(choice: Choice, firmware: Build) -> dict[str, Any]:

@@ -115,6 +115,8 @@ def _cost(result: dict[str, Any]) -> Table:
     else:
         for key in ("minimum", "median", "maximum"):
             table.add_row(f"{unit} per inference, {key}", thousands(latency[key]), "")
+    for label, text in on_board_rows(result["extra"].get("on_board")):
+        table.add_row(label, text, "")
     if memory is None:
         table.add_row("flash and RAM", "not measured: the board has an operating system", "")
         return table
@@ -127,6 +129,21 @@ def _cost(result: dict[str, Any]) -> Table:
         table.add_row(f"  static: {part}", thousands(size), "")
     table.add_row("  stack high-water", thousands(memory["stack_high_water"]), "")
     return table
+
+
+def on_board_rows(found: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Label and text of what a Linux board measured of itself; nothing for any other board."""
+    if found is None:
+        return []
+    if found["latency"] is None:
+        return [("on-board benchmark", found["reason"])]
+    latency, energy = found["latency"], found["energy"]
+    rows = [(f"ms per inference on the board, {key}", f"{latency[f'{key}_ns'] / 1e6:.3f}")
+            for key in ("median", "p95", "p99")]
+    rows.append(("inferences timed on the board", thousands(latency["iterations"])))
+    rows.append(("peak memory, bytes", thousands(found["peak_rss_bytes"])))
+    joule, source = energy["millijoule_per_inference"], energy["source"]
+    return [*rows, ("mJ per inference", source if joule is None else f"{joule:.3f} ({source})")]
 
 
 def _verdict(result: dict[str, Any]) -> Text:
