@@ -17,7 +17,8 @@ import click
 @click.option("--max-flash", type=click.IntRange(1),
               help="With mixed-bits auto: bits with which the weights take at most so many bytes.")
 @click.option("--margin", type=float, default=1e-4, show_default=True, help="LAQ: what an important layer may cost.")
-@click.option("--qat", "qat_epochs", type=click.IntRange(1), help="Also train on, rounding, for so many epochs.")
+@click.option("--qat", "qat_epochs", type=click.IntRange(1),
+              help="Also train on, rounding (to --bits, if a number), for so many epochs.")
 @click.option("--distil", is_flag=True, help="With --qat: learn the float model's answers instead of the labels.")
 @click.option("--calibration", type=click.IntRange(1), help="Training windows that set the ranges.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which windows are drawn.")
@@ -59,10 +60,11 @@ def quantize(
     chosen = precisions or settings.quantization.precisions
     for precision in chosen:
         deployability.known(precision)
+    fixed = None
     if "mixed-bits" in chosen:
         from ecgdeploy.compression.mixed_bits import asked
 
-        asked(bits, max_flash)
+        fixed = asked(bits, max_flash)
     if board:
         from ecgdeploy.boards import load_board
 
@@ -75,10 +77,11 @@ def quantize(
         from ecgdeploy.quantization import qat
 
         with progress_bar() as bar:
+            name = ("qat-distilled" if distil else "qat") + (f"-{fixed}-bits" if fixed else "")
             tuned = qat.finetune(
-                trained, task, run_folder / ("qat-distilled" if distil else "qat"), epochs=qat_epochs,
-                calibration=calibration or 512, distil=distil, report=bar,
-            )
+                trained, task, run_folder / name, epochs=qat_epochs, calibration=calibration or 512, distil=distil,
+                weight_bits=fixed or 8, report=bar,
+            )  # fmt: skip
     ranges = task.calibration(calibration or settings.quantization.calibration, seed)
 
     def fewer_bits(int8: bytes, float32: bytes) -> tuple[bytes, dict]:

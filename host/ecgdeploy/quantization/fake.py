@@ -14,12 +14,31 @@ import tensorflow as tf
 PACKAGE = "ecgdeploy"
 
 
-@tf.custom_gradient
-def rounded(weights: Any) -> Any:
-    """Weights rounded to the int8 grid of their output channel (the last axis); identity gradient."""
+#: step of the least mean square error for normally distributed weights, in standard deviations (levels -half..half)
+STEPS = {2: 1.22, 3: 0.65, 4: 0.35, 5: 0.19, 6: 0.104, 7: 0.057}
+
+
+def rounded(weights: Any, bits: int = 8) -> Any:
+    """Weights rounded to the grid of `bits` of their output channel (the last axis); identity gradient.
+
+    At 8 bits the largest weight is the largest level; at fewer, the step is what suits most of the weights.
+    """
     axes = tuple(range(len(weights.shape) - 1))
-    scale = tf.maximum(tf.reduce_max(tf.abs(weights), axis=axes, keepdims=True), 1e-12) / 127.0
-    return tf.round(weights / scale) * scale, lambda upstream: upstream
+    half = float(max((1 << (bits - 1)) - 1, 1))
+
+    @tf.custom_gradient
+    def straight(w: Any) -> Any:
+        if bits == 1:
+            scale = tf.maximum(tf.reduce_mean(tf.abs(w), axis=axes, keepdims=True), 1e-12)
+            return tf.where(w < 0, -scale, scale), lambda upstream: upstream
+        scale = tf.reduce_max(tf.abs(w), axis=axes, keepdims=True) / half
+        if bits in STEPS:
+            spread = tf.sqrt(tf.reduce_mean(tf.square(w), axis=axes, keepdims=True))
+            scale = tf.minimum(scale, STEPS[bits] * spread)
+        scale = tf.maximum(scale, 1e-12)
+        return tf.clip_by_value(tf.round(w / scale), -half, half) * scale, lambda upstream: upstream
+
+    return straight(weights)
 
 
 def faked(x: Any, limits: tuple[float, float]) -> Any:
@@ -32,18 +51,26 @@ class _Ranged:
     """Mixin: an optional range for the input and one for the output; without one, float."""
 
     def __init__(
-        self, *args: Any, limits: Any = None, input_limits: Any = None, quantize_weights: bool = True, **kwargs: Any
+        self,
+        *args: Any,
+        limits: Any = None,
+        input_limits: Any = None,
+        quantize_weights: bool = True,
+        weight_bits: int = 8,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.limits = tuple(limits) if limits else None
         self.input_limits = tuple(input_limits) if input_limits else None
         self.quantize_weights = quantize_weights
+        self.weight_bits = weight_bits
 
     def get_config(self) -> dict[str, Any]:
         own = {
             "limits": self.limits,
             "input_limits": self.input_limits,
             "quantize_weights": self.quantize_weights,
+            "weight_bits": self.weight_bits,
         }
         return super().get_config() | own  # type: ignore[misc]
 
@@ -55,7 +82,7 @@ class _Ranged:
 
     def _weights(self, weights: Any) -> Any:
         weights = tf.convert_to_tensor(weights)
-        return rounded(weights) if self.quantize_weights else weights
+        return rounded(weights, self.weight_bits) if self.quantize_weights else weights
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

@@ -93,7 +93,8 @@ def observe(model: Any, windows: np.ndarray, batch: int = 64, *, every: bool = F
 
 
 def fake_quantized(
-    model: Any, limits: dict[str, tuple[float, float]], keep_float: Collection[str] = (), *, fold: bool = True
+    model: Any, limits: dict[str, tuple[float, float]], keep_float: Collection[str] = (), *, fold: bool = True,
+    weight_bits: int = 8,
 ) -> Any:
     """Twin of `model` that rounds as int8 kernels do, batch normalization folded.
 
@@ -105,6 +106,9 @@ def fake_quantized(
         Convolutions and dense layers (by name) that stay in float: islands of a mixed-precision file.
     fold : bool
         False only to show what it costs to round before batch normalization; `limits` then from ``every=True``.
+
+    weight_bits : int
+        1 to 8: the grid of the weights.
 
     Raises
     ------
@@ -135,6 +139,7 @@ def fake_quantized(
         island = start in keep_float
         if "use_bias" in config:
             config |= {"use_bias": True, "quantize_weights": layer.name not in keep_float}
+            config |= {"weight_bits": weight_bits}
         if not island and (layer.name in ends or (not fold and layer.name in limits)):
             config["limits"] = limits[layer.name]
         if layer.name in first and not island:
@@ -160,6 +165,7 @@ def finetune(
     calibration: int = 512,
     seed: int = 0,
     distil: bool = False,
+    weight_bits: int = 8,
     threads: int | None = None,
     report: Callable[[int, int, int, float], None] | None = None,
 ) -> Run:
@@ -177,6 +183,9 @@ def finetune(
         Learn the float model's logits instead of the labels: the file then stays with the float model, where training
         on the labels also goes on learning (for better or worse). The epoch whose logits are nearest to the float
         model's on the validation records is kept; the calibrated start is one of the candidates.
+
+    weight_bits : int
+        1 to 8: the grid that the weights are rounded to; the file then holds weights on it, as int8.
 
     Returns
     -------
@@ -198,7 +207,7 @@ def finetune(
     settings = config.override(
         base,
         {
-            "name": f"{base.name}-qat",
+            "name": f"{base.name}-qat" + ("" if weight_bits == 8 else str(weight_bits)),
             "epochs": epochs,
             "patience": 0,
             "optimizer.learning_rate": learning_rate or (3e-5 if distil else 1e-4),
@@ -211,7 +220,7 @@ def finetune(
         }
         | ({"teacher": trained.manifest["weights_sha256"], "monitor": "teacher"} if distil else {}),
     )
-    make = functools.partial(fake_quantized, model, limits)
+    make = functools.partial(fake_quantized, model, limits, weight_bits=weight_bits)
     teacher = model if distil else None
     done = training.train(
         settings, folder, task=task, threads=threads, report=report, make_model=make, teacher=teacher

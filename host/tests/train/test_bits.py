@@ -139,6 +139,28 @@ def test_a_budget_is_met_with_the_bits_that_harm_least(files):
     assert len({entry["bits"] for entry in made.notes["layers"]}) > 1
 
 
+def test_training_on_at_two_bits_gives_a_file_on_that_grid(tmp_path):
+    from ecgdeploy.compression.bits import weight_layers
+    from ecgdeploy.compression.mixed_bits import mixed_bits
+    from ecgdeploy.quantization import qat
+    from ecgdeploy.quantization.precision import convert
+    from ecgdeploy.quantization.runner import TfliteRunner
+    from ecgdeploy.training.loop import predict
+
+    task = TinyTask()
+    settings = config.override(config.parse(TINY, "tiny.toml"), WIDER)
+    trained = run.train(settings, tmp_path / "run", task=task, threads=1)
+    tuned = qat.finetune(trained, task, tmp_path / "qat", epochs=2, learning_rate=3e-3, calibration=64, weight_bits=2)
+    file = convert(tuned.model, "int8-qat").content
+    for layer in weight_layers(file):
+        assert all(len(np.unique(row)) <= 3 for row in layer.weights)
+    made = mixed_bits(file, task.calibration(), 2, windows=32)
+    assert max(entry["error"] for entry in made.notes["layers"]) < 1e-4
+    wanted = predict(qat.load(tuned.model), task.test().inputs)
+    found = TfliteRunner(made.content).run(task.test().inputs)
+    assert (found.argmax(1) == wanted.argmax(1)).mean() >= 0.97
+
+
 def test_importance_is_share_and_spread():
     from ecgdeploy.compression.bits import WeightLayer
     from ecgdeploy.compression.laq import importance
