@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 ECG := .venv/bin/ecgdeploy
 
-.PHONY: demo test lint chaos fuzz clean
+.PHONY: demo test test-linux-system test-linux-boards lint chaos fuzz clean
 
 demo: ## real ECG through an emulated Nano 33 BLE, ending in a table
 	@scripts/setup.sh demo
@@ -12,6 +12,14 @@ test: ## lint, types, unit, property and hardware-in-the-loop tests (emulated)
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory lint
 	ECGDEPLOY_OFFLINE=1 $(PY) -m pytest -n 2
+
+test-linux-system: ## deploy to an emulated board with Debian's kernel, systemd and SSH: measure, and every fault
+	@scripts/setup.sh test
+	ECGDEPLOY_LINUX_SYSTEM=1 $(PY) -m pytest -p no:xdist host/tests/linux_system/test_deployment.py -rs
+
+test-linux-boards: ## the program on an emulated Raspberry Pi's UART and behind an emulated USB gadget
+	@scripts/setup.sh test
+	ECGDEPLOY_LINUX_SYSTEM=1 $(PY) -m pytest -p no:xdist host/tests/linux_system/test_lines.py -rs
 
 lint:
 	@$(PY) -m ruff check host hil_tests

@@ -71,11 +71,11 @@ def flash(
 def _deploy(
     project: Path, host: str, known_hosts: Path | None, key: Path | None, service: bool, stability_s: float
 ) -> Deployed:
-    from ecgdeploy.devices.ssh import SshRemote
+    from ecgdeploy.devices.ssh import own_remote
     from ecgdeploy.flash.linux import deploy, read_bundle
 
     bundle = read_bundle(project / "bundle")
-    with SshRemote(host, known_hosts, key) as remote:
+    with own_remote(host, known_hosts, key) as remote:
         return deploy(
             bundle, remote, lambda line: click.echo(line, err=True), service=service, stability_s=stability_s
         )
