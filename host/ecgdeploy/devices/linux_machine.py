@@ -24,7 +24,7 @@ from ecgdeploy.toolchains.debian import Tree
 from ecgdeploy.toolchains.initrd import cpio
 
 QEMU = "qemu-system-aarch64"
-BOOT_S = 420.0  # generous: the emulator shares its processor with others
+BOOT_S = 240.0  # generous: the emulator shares its processor with others
 POLL_S = 0.25
 CONSOLE_TAIL = 600
 MEMORY_MIB = 512

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -12,6 +14,7 @@ from ecgdeploy.devices.linux_machine import QEMU, SystemBoard
 from ecgdeploy.errors import BuildError
 from ecgdeploy.zoo import preset
 
+LIMIT_S = 300
 SWITCH = "ECGDEPLOY_LINUX_SYSTEM"
 NEEDED = {
     QEMU: "qemu-system-arm",
@@ -57,3 +60,12 @@ def board(good):  # noqa: ARG001 - built first, so that the machine does not wai
     machine = image_or_skip(SystemBoard)
     with machine:
         yield machine
+
+
+def command_line(environment, *arguments):
+    """``ecgdeploy`` as a person runs it: exit code, standard output, standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ecgdeploy", *arguments], env=os.environ | environment, capture_output=True, text=True,
+        timeout=LIMIT_S, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr

@@ -6,17 +6,15 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import pytest
+from conftest import command_line
 
 from ecgdeploy.devices import Device
 from ecgdeploy.devices.linux_machine import key_pair
 from ecgdeploy.devices.ssh import SshLine
 
 DEVICE_EXIT = 3
-LIMIT_S = 300
 MEASURED_WINDOWS = 200
 
 
@@ -37,19 +35,15 @@ def serving(board, good):
             assert [output.hex() for output in device.infer(inputs).outputs] == window["outputs"]
 
 
-def command_line(board, *arguments):
-    """``ecgdeploy`` as a person runs it, with the board's keys: exit code, standard output, standard error."""
-    keys = {"ECGDEPLOY_KNOWN_HOSTS": str(board.login.known_hosts), "ECGDEPLOY_SSH_KEY": str(board.login.key)}
-    done = subprocess.run(
-        [sys.executable, "-m", "ecgdeploy", *arguments], env=os.environ | keys, capture_output=True, text=True,
-        timeout=LIMIT_S, check=False,
-    )  # fmt: skip
-    return done.returncode, done.stdout, done.stderr
+def keys(board):
+    """Environment with which a command reaches the board."""
+    return {"ECGDEPLOY_KNOWN_HOSTS": str(board.login.known_hosts), "ECGDEPLOY_SSH_KEY": str(board.login.key)}
 
 
 def flash(board, folder):
     """``ecgdeploy flash``: exit code and what it said."""
-    status, output, errors = command_line(board, "flash", str(folder), "--board", "rpi4", "--host", board.login.host)
+    arguments = ["flash", str(folder), "--board", "rpi4", "--host", board.login.host]
+    status, output, errors = command_line(keys(board), *arguments)
     return status, output + errors
 
 
@@ -84,7 +78,7 @@ def test_a_good_release_is_measured_through(board, good, tmp_path):
     if not os.environ.get("ECGDEPLOY_DATA"):
         pytest.skip("needs MIT-BIH: set ECGDEPLOY_DATA to a folder with it")
     status, output, errors = command_line(
-        board, "measure", "--board", "rpi4", "--engine", "static", "--port", f"ssh://{board.login.host}",
+        keys(board), "measure", "--board", "rpi4", "--engine", "static", "--port", f"ssh://{board.login.host}",
         "--limit", "10", "--project", str(good.folder), "--output", str(tmp_path), "--json",
     )  # fmt: skip
     assert status == 0, errors
