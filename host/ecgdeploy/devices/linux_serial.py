@@ -54,12 +54,14 @@ RASPI3B = Line(
     ("-M", "raspi3b", "-serial", "file:console.log", "-serial", _OTHER_END),
     "bcm2837-rpi-3-b.dtb", "console=ttyAMA0 earlycon=pl011,mmio32,0x3f201000 keep_bootcon",
 )  # fmt: skip
-# the gadget and the computer that it is plugged into are one machine; what arrives at the computer's end is passed on
+# the gadget and the computer that it is plugged into are one machine; what arrives at the computer's end is passed on;
+# held open, since the console forgets its settings when it is closed
 _BRIDGE = """while [ ! -c /dev/ttyACM0 ] || [ ! -c /dev/hvc0 ]; do sleep 0.2; done
-stty -F /dev/ttyACM0 raw -echo
-stty -F /dev/hvc0 raw -echo
-cat /dev/ttyACM0 > /dev/hvc0 &
-cat /dev/hvc0 > /dev/ttyACM0 &"""
+exec 3<>/dev/ttyACM0 4<>/dev/hvc0
+stty raw -echo <&3
+stty raw -echo <&4
+cat <&3 >&4 &
+cat <&4 >&3 &"""
 GADGET = Line(
     "USB gadget", ("virtio_mmio", "virtio_console", "dummy_hcd", "cdc_acm", "usb_f_acm", "g_serial"), _BRIDGE, "/dev/ttyGS0",
     ("-M", "virt", "-cpu", "cortex-a53", "-m", "512", "-nic", "none", "-serial", "file:console.log", "-device",
