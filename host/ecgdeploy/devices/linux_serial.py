@@ -63,7 +63,8 @@ stty raw -echo <&4
 cat <&3 >&4 &
 cat <&4 >&3 &"""
 GADGET = Line(
-    "USB gadget", ("virtio_mmio", "virtio_console", "dummy_hcd", "cdc_acm", "usb_f_acm", "g_serial"), _BRIDGE, "/dev/ttyGS0",
+    "USB gadget", ("virtio_mmio", "virtio_console", "dummy_hcd", "cdc_acm", "usb_f_acm", "g_serial"),
+    _BRIDGE, "/dev/ttyGS0",
     ("-M", "virt", "-cpu", "cortex-a53", "-m", "512", "-nic", "none", "-serial", "file:console.log", "-device",
      "virtio-serial-device", "-chardev", "socket,id=line,host=127.0.0.1,port={port},server=on,wait=off",
      "-device", "virtconsole,chardev=line"),
