@@ -29,7 +29,7 @@ FULL: dict[str, Any] = {
     "patience": 50, "batch": 64, "frames": 4096, "pretrain_epochs": 1, "held_out": 0.05,
 }
 QUICK: dict[str, Any] = {
-    "width": 0.125, "seconds": {"cinc2017": 10.0, "ptbxl-rhythm": 10.0, "icbeb2018": 10.0}, "runs": 3, "epochs": 6,
+    "width": 0.125, "seconds": {"cinc2017": 10.0, "ptbxl-rhythm": 10.0, "icbeb2018": 10.0}, "runs": 3, "epochs": 4,
     "patience": 0, "batch": 16, "frames": 40, "pretrain_epochs": 6, "held_out": 0.15,
 }
 
@@ -49,14 +49,14 @@ def _unit(table: str, method: str, **changes: Any) -> Unit:
 
 
 def units(quick: bool, ablate: bool) -> tuple[Unit, ...]:  # noqa: ARG001 - no ablation of int8 here
-    """The paper's grid; the quick form has each method's best configuration and, beyond Table 1, one method."""
+    """The paper's grid; the quick form: each method's best configuration; Tables 2 to 5 with one method, one change."""
     best = weimann_paper.BEST
     found = [_unit("1", name) for name in (best.values() if quick else weimann_paper.TABLE1)]
     some = ("none", "beat") if quick else weimann_paper.METHODS
     for method in some:
-        found += [_unit("2", best[method], share=share) for share in (0.5, 0.25)]
-        found += [_unit("3", best[method], rate=rate) for rate in (128, 300)]
-        found += [_unit("4", best[method], depth=depth) for depth in (34, 50)]
+        found += [_unit("2", best[method], share=share) for share in ((0.25,) if quick else (0.5, 0.25))]
+        found += [_unit("3", best[method], rate=rate) for rate in ((128,) if quick else (128, 300))]
+        found += [_unit("4", best[method], depth=depth) for depth in ((34,) if quick else (34, 50))]
         found += [
             _unit("5", best[method], data=data, depth=18 if quick else 34) for data in ("ptbxl-rhythm", "icbeb2018")
         ]

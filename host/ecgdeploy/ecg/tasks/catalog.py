@@ -102,8 +102,8 @@ def _ptbxl(task: str, data: Path | str | None, rate: int = 100) -> RecordTask:
             return [ptbxl.SUPERCLASSES.index(name) for name in found]
     else:
         places: dict[str, list[int]] = {}
-        for number, name in enumerate(heads):
-            places.setdefault(name.partition(":")[2], []).append(number)
+        for number, head in enumerate(heads):
+            places.setdefault(head.partition(":")[2], []).append(number)
 
         def targets_of(statements: tuple[str, ...]) -> Iterable[int]:
             return [number for code in statements for number in places.get(code, ())]
