@@ -190,6 +190,8 @@ class Linux(Facts):
         Where it tells that it throttled: ``vcgencmd``, ``thermal``.
     model_match : str
         Text that ``/proc/device-tree/model`` contains on this board.
+    gpu : str
+        What the board's GPU is used through: ``tensorrt``, or nothing.
     """
 
     ram_bytes: Bytes
@@ -198,6 +200,7 @@ class Linux(Facts):
     energy: Literal["ina3221", "pmic", "none"]
     throttling: Literal["vcgencmd", "thermal"]
     model_match: str
+    gpu: Literal["", "tensorrt"] = ""
 
 
 class Twin(Facts):

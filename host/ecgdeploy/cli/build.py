@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 @click.option("--output", type=click.Path(path_type=Path), help="Project folder; by default in build/, by content.")
 @click.option("--render-only", is_flag=True, help="Write the project folder and compile nothing.")
 @click.option("--tflm-dir", type=click.Path(path_type=Path), help="TFLM tree with its library (engine tflm).")
+@click.option("--float-model", type=click.Path(path_type=Path),
+              help="A Jetson's bundle: the float32 .tflite that model.onnx is made from; a preset's own by default.")
 @click.option("--arena-bytes", type=click.IntRange(min=1024), help="TFLM's arena; measured or estimated otherwise.")
 @click.option("--weights", type=click.Choice(WEIGHTS), help="Engine static: keep weights packed in 1 to 7 bits [auto].")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
@@ -41,6 +43,7 @@ def build(
     render_only: bool,
     tflm_dir: Path | None,
     arena_bytes: int | None,
+    float_model: Path | None,
     weights: str | None,
     as_json: bool,
 ) -> None:
@@ -57,7 +60,8 @@ def build(
         emulate,
         output,
         render_only,
-        {"tflm_dir": tflm_dir, "arena_bytes": arena_bytes} | ({"weights": weights} if weights else {}),
+        {"tflm_dir": tflm_dir, "arena_bytes": arena_bytes, "float_model": float_model}
+        | ({"weights": weights} if weights else {}),
     )
     if as_json:
         click.echo(json.dumps(summary(done), indent=2))

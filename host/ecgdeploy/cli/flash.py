@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from ecgdeploy.flash.linux import Deployed
+    from ecgdeploy.flash.tensorrt import TensorRt
 
 
 @click.command()
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
               help="With --host: serve the release as a systemd service (needs root), or only while connected.")
 @click.option("--stability", type=click.FloatRange(min=0), default=20.0, show_default=True,
               help="With --host: seconds for which the new release is watched before it is kept.")
+@click.option("--tensorrt", is_flag=True,
+              help="With --host, on a Jetson: build, check and time a TensorRT engine on the board.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def flash(
     project: Path,
@@ -36,6 +39,7 @@ def flash(
     key: Path | None,
     service: bool,
     stability: float,
+    tensorrt: bool,
     as_json: bool,
 ) -> None:
     """Write the image built in PROJECT to its board; succeed only when the board answers with its build id.
@@ -48,12 +52,17 @@ def flash(
 
     board = load_board(board_name or project_board(project))
     if host is not None:
-        deployed = _deploy(project, host, known_hosts, key, service, stability)
-        click.echo(
-            json.dumps(asdict(deployed), indent=2)
-            if as_json
-            else f"{board.title} at {deployed.host} serves release {deployed.release}"
-        )
+        deployed, engine = _deploy(project, host, known_hosts, key, service, stability, tensorrt)
+        if as_json:
+            click.echo(json.dumps(asdict(deployed) | ({"tensorrt": asdict(engine)} if engine else {}), indent=2))
+            return
+        click.echo(f"{board.title} at {deployed.host} serves release {deployed.release}")
+        if engine:
+            click.echo(
+                f"TensorRT engine {engine.key}: golden vectors within {engine.largest:.2g}, {engine.median_ms} ms"
+                if engine.used
+                else f"TensorRT is not used: {engine.reason}"
+            )
         return
     done = write(
         board,
@@ -69,13 +78,21 @@ def flash(
 
 
 def _deploy(
-    project: Path, host: str, known_hosts: Path | None, key: Path | None, service: bool, stability_s: float
-) -> Deployed:
+    project: Path,
+    host: str,
+    known_hosts: Path | None,
+    key: Path | None,
+    service: bool,
+    stability_s: float,
+    tensorrt: bool,
+) -> tuple[Deployed, TensorRt | None]:
     from ecgdeploy.devices.ssh import own_remote
-    from ecgdeploy.flash.linux import deploy, read_bundle
+    from ecgdeploy.flash.linux import base_of, deploy, read_bundle
+    from ecgdeploy.flash.tensorrt import prepare
 
     bundle = read_bundle(project / "bundle")
     with own_remote(host, known_hosts, key) as remote:
-        return deploy(
+        done = deploy(
             bundle, remote, lambda line: click.echo(line, err=True), service=service, stability_s=stability_s
         )
+        return done, prepare(bundle, remote, base_of(service)) if tensorrt else None

@@ -120,7 +120,7 @@ def deploy(
     progress(f"{remote.name}: checking the board")
     preflight(bundle, remote)
     host = Service(remote, pause) if service else None
-    base = SERVICE_BASE if service else BASE
+    base = base_of(service)
     if host is not None:
         host.prepare()
     previous = _release(remote, f"{base}/current")
@@ -155,6 +155,11 @@ def deploy(
     _prune(remote, base)
     return Deployed(remote.name, release, previous if previous != release else None, len(bundle.golden["windows"]),
                     SERVICE if service else None)
+
+
+def base_of(service: bool) -> str:
+    """Folder of the releases on a board."""
+    return SERVICE_BASE if service else BASE
 
 
 def preflight(bundle: Bundle, remote: Remote) -> None:

@@ -67,6 +67,10 @@ def build(
     """
     facts = load_board(board)
     engine = engine or facts.default_engine(emulate)
+    if options.get("float_model") is None and not Path(model).is_file() and Path(model).suffix != ".tflite":
+        from ecgdeploy.zoo import preset
+
+        options = {**options, "float_model": preset(str(model)).float32}
     request = Request(read_model(model, engine), facts, engine, emulate, options)
     return build_request(request, output, render_only)
 

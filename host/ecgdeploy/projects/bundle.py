@@ -58,7 +58,7 @@ def write_bundle(
     bundle.mkdir(exist_ok=True)
     placed = bundle / PROGRAM
     shutil.copy2(program, placed)
-    windows = _golden(request.model.graph, run)
+    windows = golden_windows(request.model.graph, run)
     golden = {"steps": steps, "tolerance": tolerance, "windows": windows}
     (bundle / GOLDEN).write_text(json.dumps(golden, sort_keys=True) + "\n")
     (bundle / GOLDEN_BINARY).write_bytes(golden_binary(windows, steps, tolerance))
@@ -72,7 +72,7 @@ def write_bundle(
         "engine": request.engine,
         "build_id": project.build_id,
         "model_sha256": request.model.sha256,
-        **{key: value for key, value in project.facts["engine"].items() if isinstance(value, (str, int))},
+        **{key: value for key, value in project.facts["engine"].items() if not isinstance(value, (dict, list, tuple))},
         "least_glibc": least_glibc(path.read_bytes() for path in bundle.iterdir()),
     }
     (bundle / "manifest.json").write_text(json.dumps(manifest, sort_keys=True, indent=2) + "\n")
@@ -105,7 +105,8 @@ def least_glibc(files: Iterable[bytes]) -> str:
     return ".".join(map(str, max(asked, default=(2, 0))))
 
 
-def _golden(graph: Graph, run: Run) -> list[dict[str, list[str] | list[str]]]:
+def golden_windows(graph: Graph, run: Run) -> list[dict[str, list[str]]]:
+    """Random inputs and what `run` says of them: bytes in hexadecimal, and the outputs' element types."""
     rng = np.random.default_rng(GOLDEN_SEED)
     tensors = [graph.tensor(index) for index in graph.inputs]
     windows = []

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgdeploy.projects.bundle import BUNDLE, SERVICE_BASE, SERVICE_FILES, write_bundle
+from ecgdeploy.projects.jetson import onnx_files
 from ecgdeploy.projects.mps2 import part_of, weights_option
 from ecgdeploy.projects.registry import Image
 from ecgdeploy.projects.sources import firmware_files, render_template
@@ -53,6 +54,9 @@ def render_with(request: Request, files: dict[str, bytes], engine: dict[str, Any
         Where the emulator finds the C library; ``{folder}`` is the project's folder.
     """
     board = request.board
+    more, onnx = onnx_files(request)
+    files |= more
+    engine = engine | onnx
     compile_flags = (*board.core.compile_flags, *COMPILE_FLAGS)
     definitions = [f'ECGD_BOARD="{board.name}"']
     compiler = tools.compiler_identity(f"{PREFIX}gcc")
