@@ -64,9 +64,9 @@ NETWORKS: dict[str, Network] = {
     "cnn-lstm-attn": Network("kota-cnn-lstm-attn", BEATS, ("dense", "l1"), 3000, 5),
     "bilstm": Network("kota-bilstm", BEATS, ("dense", "l1"), 1200, 2),
     "resnet1d-attn": Network("kota-resnet1d-attn", BEATS, ("dense", "l1-kd", *_STEPS), 3000, 5, seeds=(1, 2, 3)),
-    "resnet1d-se-attn": Network("kota-resnet1d-se-attn", RECORDS, ("dense", "l1"), 300, 5),
+    "resnet1d-se-attn": Network("kota-resnet1d-se-attn", RECORDS, ("dense", "l1"), 160, 5),
     "convtransformer": Network(
-        "kota-convtransformer", RECORDS, ("dense", "l1", "l1-kd", *_STEPS), 300, 6, only=("conv",)
+        "kota-convtransformer", RECORDS, ("dense", "l1", "l1-kd", *_STEPS), 160, 6, only=("conv",)
     ),
 }
 
