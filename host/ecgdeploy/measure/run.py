@@ -106,6 +106,8 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
         others = [reference, litert_stored(request.model, tensors, REFERENCE_KERNELS)]
     else:
         reference, others = golden(request.model, tensors, lambda d, t: report("golden reference", d, t)), []
+        if request.on_board is not None:  # a Linux board: also beside the other engine's reference
+            others = [litert_stored(request.model, tensors, REFERENCE_KERNELS)]
     if any(state and state["throttled"] for state in (before, after)):
         answers = replace(answers, flags=(*answers.flags, "throttled"))
     result = _result(request, model, test, answers, reference, link, report)
