@@ -74,7 +74,7 @@ class Field:
 
 
 def read_field(paths: Sequence[Path], metric: str | None = None) -> Field:
-    """Every run below the given folders that is over the same test windows: the test set with the most runs.
+    """Every run below the given folders over one test set: the one of which most windows were measured.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def read_field(paths: Sequence[Path], metric: str | None = None) -> Field:
     if not groups:
         why = left_out[0] if left_out else f"{', '.join(map(str, paths)) or 'the current folder'}: no run here"
         raise UsageError(why, "ecgdeploy measure makes a run; give its folder")
-    groups.sort(key=len, reverse=True)
+    groups.sort(key=lambda group: len(group) * group[0][1]["provenance"]["windows"], reverse=True)
     chosen = groups[0]
     for file, result in (pair for group in groups[1:] for pair in group):
         left_out.append(f"{file.parent}: {obstacles(chosen[0][1], result, ANSWERS)[0]}")
