@@ -66,3 +66,25 @@ def test_only_a_jetsons_bundle_has_it_or_says_why_not(tmp_path):
     assert manifest["onnx"] is None and "--float-model" in manifest["onnx_reason"]
     pi = projects.build("beat-cnn", "rpi4", "static", True, tmp_path / "pi")
     assert not (pi.folder / "bundle/model.onnx").exists()
+
+
+@pytest.mark.train
+def test_the_usual_layers_of_an_ecg_network_are_exported():
+    tf = pytest.importorskip("tensorflow", reason="needs the train extra: pip install 'ecgdeploy[train]'")
+    tf.keras.utils.set_random_seed(5)
+    layers = tf.keras.layers
+    start = tf.keras.Input((75, 3), batch_size=1)
+    x = layers.Conv1D(8, 6, strides=2, padding="same", activation="relu6")(start)  # an odd length, an even kernel
+    y = layers.SeparableConv1D(8, 5, padding="same")(x)
+    x = layers.Activation("hard_swish")(layers.Add()([x, y]))
+    y = layers.Conv1D(8, 3, dilation_rate=2, padding="causal", activation="tanh")(x)
+    x = layers.Concatenate()([layers.AveragePooling1D(3, 2, "same")(x), layers.MaxPooling1D(3, 2, "same")(y)])
+    gate = layers.Dense(16, activation="sigmoid")(layers.GlobalAveragePooling1D()(x))
+    x = layers.Multiply()([x, layers.Reshape((1, 16))(gate)])
+    x = layers.LeakyReLU(negative_slope=0.1)(layers.ZeroPadding1D(2)(x))
+    pooled = layers.Concatenate()([layers.GlobalMaxPooling1D()(x), layers.GlobalAveragePooling1D()(x)])
+    heads = [layers.Dense(4, activation="softmax")(pooled), layers.Dense(1, activation="sigmoid")(pooled)]
+    converter = tf.lite.TFLiteConverter.from_keras_model(tf.keras.Model(start, heads))
+    data = converter.convert()
+    graph = read_tflite(data, supported=False)
+    assert difference(export(graph), windows(graph, 16), LiteRtReference(data).run) <= LIMIT
