@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "flash": ("flash", "flash", "Write a built project to its board, and prove that the board runs it."),
     "ports": ("ports", "ports", "List the serial ports, with the boards recognised."),
     "measure": ("measure", "measure", "Measure a model on a board over a whole test set."),
+    "report": ("report", "report", "One page and a Markdown summary of one or several runs, compared."),
     "gate": ("gate", "gate", "Does a run reach its gates? Exit code 1 when one is missed."),
     "bundle": ("bundle", "bundle", "Pack a run as evidence: report, results, SBOM, gates and verdicts, checksums."),
     "compare": ("compare", "compare", "Compare two measurements, or say why they cannot be compared."),

@@ -1,0 +1,112 @@
+"""A report of runs shows the figures, says what cannot be compared, and asks nothing of the network."""
+
+import copy
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from click.testing import CliRunner
+
+from ecgdeploy.cli.report import report as command
+from ecgdeploy.errors import DataError
+from ecgdeploy.reports.summary import against_first, headline, markdown, record_rows
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A real run of a few synthetic windows on the emulated board."""
+    from ecgdeploy.measure.session import Choice
+    from ecgdeploy.measure.session import run as measured
+
+    folder = tmp_path_factory.mktemp("report") / "run"
+    measured(Choice(task="mitbih-beats-synthetic", emulate=True, limit=1, output=folder), lambda *_: None)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(run):
+    return json.loads((run / "result.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def pages(run, result, tmp_path_factory):
+    """The folder of a report of the run and of one on another board."""
+    folder = tmp_path_factory.mktemp("pages")
+    other = copy.deepcopy(result)
+    other["provenance"]["board"] = "otherboard"
+    (folder / "other.json").write_text(json.dumps(other))
+    asked = [str(run), str(folder / "other.json"), "--output", str(folder / "out"), "--json"]
+    done = CliRunner().invoke(command, asked)
+    assert done.exit_code == 0, (done.output, done.exception)
+    return folder / "out", json.loads(done.stdout)
+
+
+def test_answers_are_compared_where_time_and_memory_are_refused(result):
+    other = copy.deepcopy(result)
+    other["provenance"]["board"] = "otherboard"
+    (pair,) = against_first({"a": result, "b": other})
+    assert any(row[0] == "accuracy" and row[3] == "+0.00%" for row in pair.rows)
+    assert not any("flash" in row[0] or "instructions" in row[0] for row in pair.rows)
+    assert any(reason.startswith("memory: different board") for reason in pair.refused)
+
+
+def test_an_invalid_run_is_named_in_the_headline(result):
+    other = copy.deepcopy(result)
+    other["validity"].append("throttled")
+    rows = headline({"a": result, "b": other})
+    assert rows[1][-1] == "yes" and rows[2][-1] == "throttled"
+
+
+def test_records_come_worst_first():
+    rows = record_rows({"records": {"1": {"windows": 4, "correct": 4}, "2": {"windows": 4, "correct": 1}}})
+    assert rows == [["2", "4", "1", "25.00"], ["1", "4", "4", "100.00"]]
+
+
+def test_the_summary_says_that_synthetic_ecg_was_measured(result):
+    assert "Synthetic ECG" in markdown({"run": result})
+
+
+def test_a_page_and_a_summary_are_written_with_every_run(pages, result):
+    folder, printed = pages
+    page, text = (folder / "report.html").read_text(), (folder / "report.md").read_text()
+    flash = f"{result['memory']['flash_total']:,}"
+    assert flash in page and flash in text and "otherboard" in page and "different board" in text
+    assert [row["flash, B"] for row in printed["runs"]] == [flash, flash]
+
+
+def test_the_page_names_nothing_to_be_fetched(pages):
+    page = (pages[0] / "report.html").read_text()
+    links = re.findall(r"(?:src|href|action)\s*=\s*[\"']([^\"'#][^\"']*)|url\(([^#)][^)]*)\)", page)
+    assert all((a or b).startswith("data:") for a, b in links)
+    assert "default-src 'none'" in page and "<script" not in page
+
+
+def test_a_result_without_its_parts_is_one_line(result, tmp_path):
+    broken = {key: value for key, value in result.items() if key != "latency"}
+    (tmp_path / "r.json").write_text(json.dumps(broken))
+    done = CliRunner().invoke(command, [str(tmp_path / "r.json"), "--output", str(tmp_path / "out")])
+    assert isinstance(done.exception, DataError) and "\n" not in done.exception.message
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium enables this test")
+def test_a_browser_draws_the_page_without_a_word_on_its_console(pages, tmp_path):
+    # the page's policy forbids every request: one that was tried would be a line on the console
+    shot = tmp_path / "shot.png"
+    done = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr",
+         "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1000,1400",
+         f"--screenshot={shot}", (pages[0] / "report.html").as_uri()],
+        capture_output=True, text=True, timeout=120, env={**os.environ, "HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert shot.is_file(), done.stderr[-500:]
+    assert "CONSOLE" not in done.stderr
+    import matplotlib.image
+
+    pixels = matplotlib.image.imread(shot)[..., :3]
+    inked = (abs(pixels - pixels[0, 0]).max(axis=2) > 0.2).mean()
+    assert pixels.shape[:2] == (1400, 1000) and 0.01 < inked < 0.6
