@@ -14,6 +14,7 @@ from ecgdeploy.boards import Linux
 from ecgdeploy.devices.ssh import Remote
 
 TOTAL_RAILS = ("VDD_IN", "POM_5V_IN", "VIN_SYS_5V0", "VDD_5V_IN")
+QEMU_NAMES = ("linux,dummy-virt", "QEMU")
 NO_POWER = "this board has no power sensor"
 
 
@@ -35,6 +36,8 @@ class BoardState:
         Where the figure comes from, or why there is none.
     rails_mw : dict of str to float
         Power of every rail.
+    machine : str
+        Empty on a board; else what shows that it is an emulated machine, whose times are not a board's.
     """
 
     throttled: bool | None
@@ -43,6 +46,7 @@ class BoardState:
     power_mw: float | None
     power: str
     rails_mw: dict[str, float] = field(default_factory=dict)
+    machine: str = ""
 
 
 def read_state(remote: Remote, linux: Linux, root: str = "") -> BoardState:
@@ -54,7 +58,7 @@ def read_state(remote: Remote, linux: Linux, root: str = "") -> BoardState:
     linux : Linux
         The board's facts: which sensors it has.
     root : str
-        Prefix of ``/sys``, for tests.
+        Prefix of ``/sys`` and ``/proc``, for tests.
 
     Returns
     -------
@@ -73,7 +77,15 @@ def read_state(remote: Remote, linux: Linux, root: str = "") -> BoardState:
         rails = _pmic(remote)
         power = sum(rails.values()) if rails else None
         source = "power chip's measured rails: an estimate" if rails else "vcgencmd pmic_read_adc says nothing"
-    return BoardState(throttled, throttling, _hottest(remote, root), power, source, rails)
+    return BoardState(throttled, throttling, _hottest(remote, root), power, source, rails, _emulated(remote, root))
+
+
+def _emulated(remote: Remote, root: str) -> str:
+    """What a machine's device tree or firmware tables say when it is QEMU's; its model name can be anything."""
+    where = shlex.quote(root)
+    told = remote.run(f"cat {where}/proc/device-tree/compatible {where}/sys/class/dmi/id/sys_vendor 2>/dev/null").output
+    names = [name.strip() for name in told.replace("\0", "\n").splitlines()]
+    return next((name for name in names if name in QEMU_NAMES), "")
 
 
 def _vcgencmd(remote: Remote) -> tuple[bool | None, str]:

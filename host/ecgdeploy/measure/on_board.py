@@ -52,6 +52,8 @@ def bench(remote: Remote, linux: Linux, seconds: float = SECONDS) -> dict[str, A
         The release cannot be run.
     """
     before = read_state(remote, linux)
+    if before.machine:
+        return unavailable(f"emulated: the board is '{before.machine}', whose time is this computer's")
     program = current_program(remote)
     states: list[BoardState] = []
     with ThreadPoolExecutor(1) as executor:

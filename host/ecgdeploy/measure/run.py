@@ -110,7 +110,8 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
             others = [litert_stored(request.model, tensors, REFERENCE_KERNELS)]
     if any(state and state["throttled"] for state in (before, after)):
         answers = replace(answers, flags=(*answers.flags, "throttled"))
-    result = _result(request, model, test, answers, reference, link, report)
+    emulated = request.build.manifest["emulated"] or bool(before and before.get("machine"))
+    result = _result(request, model, test, answers, reference, link, report, emulated)
     extra: dict[str, Any] = {}
     if others:
         extra["agreement"] = [asdict(agreement(answers.outputs, other)) for other in others]
@@ -270,7 +271,7 @@ class _Answers:
 
 
 def _result(request: Request, model: ModelFile, test: TestView, answers: _Answers, reference: Golden,
-            link: LinkUse, report: Progress) -> MeasureResult:
+            link: LinkUse, report: Progress, emulated: bool) -> MeasureResult:
     classes = tuple(test.classes)
     report("host LiteRT", 0, 1)
     values = test.arrays(len(model.inputs))
@@ -282,7 +283,6 @@ def _result(request: Request, model: ModelFile, test: TestView, answers: _Answer
     records = np.asarray(test.record_ids)
     scored = {name: score_column(scores, test.targets, classes, records) for name, scores in columns.items()}
     exact, difference = _compare(answers.outputs, reference)
-    emulated = request.build.manifest["emulated"]
     if difference and request.build.manifest["engine"] == "litert" and repeats_litert(answers.outputs, reference):
         difference = None  # XNNPACK's kernels for another processor: a rounding apart, which `agreement` reports
     # a time taken on this computer is no claim, so that it cannot be spoilt
@@ -290,7 +290,7 @@ def _result(request: Request, model: ModelFile, test: TestView, answers: _Answer
     validity = validity_codes(answers.flags, ticks, emulated=emulated, difference=difference)
     verdicts = columns["device"].argmax(axis=1) if test.targets.ndim == 1 else None
     return MeasureResult(
-        provenance=_provenance(request, model, test) | {"golden": reference.source},
+        provenance=_provenance(request, model, test) | {"golden": reference.source, "emulated": emulated},
         classes=classes,
         columns=scored,
         bit_exact=exact,

@@ -102,3 +102,15 @@ def test_a_raspberry_pi_5_gives_an_estimate_and_says_so(tmp_path):
 def test_a_board_without_vcgencmd_is_unknown_not_unthrottled(tmp_path):
     state = read_state(Shell(), load_board("rpi5").linux, str(tmp_path))
     assert state.throttled is None and state.power_mw is None and "says nothing" in state.power
+
+
+@pytest.mark.parametrize(
+    ("compatible", "machine"),
+    [("linux,dummy-virt\0", "linux,dummy-virt"), ("raspberrypi,4-model-b\0brcm,bcm2711\0", ""), (None, "")],
+)
+def test_an_emulated_machine_is_told_from_a_board_whatever_it_calls_itself(tmp_path, compatible, machine):
+    if compatible is not None:
+        path = tmp_path / "proc/device-tree/compatible"
+        path.parent.mkdir(parents=True)
+        path.write_text(compatible)
+    assert read_state(Shell(), load_board("rpi4").linux, root=str(tmp_path)).machine == machine

@@ -109,6 +109,9 @@ def test_a_good_release_is_measured_through(board, good, tmp_path):
     result = json.loads(output)
     assert result["bit_exact"]["compared"] >= MEASURED_WINDOWS
     assert result["bit_exact"]["identical"] == result["bit_exact"]["compared"]
+    # reached as a board is, and yet no time of it is told
+    assert result["provenance"]["emulated"] and result["latency"]["median"] is None
+    assert result["extra"]["on_board"]["latency"] is None and "dummy-virt" in result["extra"]["on_board"]["reason"]
 
 
 def test_wrong_golden_answers(board, newer, tmp_path):
