@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "prune": ("prune", "prune", "Prune a training run step by step: whole channels, or single weights."),
     "distill": ("distill", "distill", "Train a network on the answers of one or more trained ones."),
     "quantize": ("quantize", "quantize", "Make .tflite files of several precisions from a training run."),
-    "zoo": ("zoo", "zoo", "List the trained presets, or show a model card."),
+    "zoo": ("zoo", "zoo", "Trained presets: list, show, make and verify their cards."),
     "study": ("study", "study", "Run and report the papers' experiments."),
     "fold": ("fold", "fold", "Fold Conv1D's EXPAND_DIMS and RESHAPE out of a model, with identical outputs."),
     "plan": ("plan", "plan", "Print and draw how a model would run: schedule and memory."),

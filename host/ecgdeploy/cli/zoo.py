@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 
 
 @click.group()
 def zoo() -> None:
-    """List the trained presets, or show one's model card."""
+    """Trained presets: list, show, make and verify their cards."""
 
 
 @zoo.command("list")
@@ -60,3 +62,49 @@ def pack(run: Path, folder: Path, summary: str, intended_use: str, not_for: str)
 
     card = make(run, folder, summary=summary, intended_use=intended_use, not_for=not_for)
     click.echo(f"{folder}: {card['name']}, {', '.join(card['files'])}, card.json")
+
+
+def _measured(name: str, board: str, limit: int | None) -> dict[str, Any]:
+    from ecgdeploy.cli.progress import progress
+    from ecgdeploy.measure.card import figures
+    from ecgdeploy.measure.session import Choice, run
+
+    with tempfile.TemporaryDirectory() as folder, progress() as report:
+        task = "mitbih-beats"
+        choice = Choice(board=board, model=name, task=task, limit=limit, emulate=True, output=Path(folder) / "run")
+        return figures(run(choice, report).result, limit)
+
+
+@zoo.command()
+@click.argument("name")
+@click.option("--board", default="nano33ble", show_default=True, help="Board whose emulated twin is measured.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Windows a record at most.")
+def card(name: str, board: str, limit: int) -> None:
+    """Measure a preset on the emulated board and write its card's figures (device.json)."""
+    from ecgdeploy import zoo as models
+    from ecgdeploy.measure.card import NAME, write
+
+    path = models.preset(name).config.parent / NAME
+    write(path, _measured(name, board, limit))
+    click.echo(path)
+
+
+@zoo.command()
+@click.argument("wanted", nargs=-1, metavar="[NAME]...")
+@click.option("--json", "as_json", is_flag=True, help="Print what no longer holds as JSON.")
+def verify(wanted: tuple[str, ...], as_json: bool) -> None:
+    """Measure presets again [default: all] and hold every figure of their cards, exactly; exit 1 when one differs."""
+    from ecgdeploy import zoo as models
+    from ecgdeploy.errors import GateError
+    from ecgdeploy.measure.card import NAME, differences, read
+
+    found = {}
+    for name in wanted or models.names():
+        kept = read(models.preset(name).config.parent / NAME)
+        found[name] = differences(kept, _measured(name, kept["board"], kept["limit"]))
+        if not as_json:
+            click.echo(f"{name}: " + ("; ".join(found[name]) or "every figure holds"))
+    if as_json:
+        click.echo(json.dumps(found, indent=2, sort_keys=True))
+    if missed := [name for name, lines in found.items() if lines]:
+        raise GateError(f"figures no longer hold: {', '.join(missed)}", "meant? ecgdeploy zoo card NAME")
