@@ -9,15 +9,21 @@ int32_t ecgd_requantize(int32_t acc, int32_t multiplier, int32_t right) {
 }
 
 /* A result of a position; where positions are pooled, the later ones count if they are larger. */
-static inline void put(const ecgd_conv_t *conv, uint32_t channel, int32_t acc, int later, int16_t *y) {
+static inline void put(const ecgd_conv_t *conv, uint32_t channel, int32_t acc, int later, void *out, uint32_t row) {
     const int16_t x = ecgd_clamp(
         ecgd_requantize_inline(acc, conv->scale[channel].multiplier, conv->right[channel]), conv->low, conv->high);
-    if (!later || x > *y) {
-        *y = x;
+    const uint32_t at = row * conv->channels + channel;
+    if (conv->narrow) {
+        uint8_t *y = (uint8_t *)out + at;
+        const uint8_t u = (uint8_t)(x + conv->zero + 128);
+        *y = !later || u > *y ? u : *y;
+    } else {
+        int16_t *y = (int16_t *)out + at;
+        *y = !later || x > *y ? x : *y;
     }
 }
 
-void ecgd_conv_portable(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {
+void ecgd_conv_portable(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, void *out) {
     const uint32_t filled = (conv->length + 3u) & ~3u;
     const uint32_t channels = conv->channels;
     /* In the sum form the high byte holds b - 1 where a is negative. */
@@ -40,24 +46,31 @@ void ecgd_conv_portable(const ecgd_conv_t *conv, const int16_t *window, uint32_t
                 w += 2 * filled;
                 x += conv->step;
             }
-            int16_t *y = out + p / pool * channels + channel;
-            put(conv, channel, a, p % pool != 0, y);
+            put(conv, channel, a, p % pool != 0, out, p / pool);
             if (channel + 1 < channels) {
-                put(conv, channel + 1, b, p % pool != 0, y + 1);
+                put(conv, channel + 1, b, p % pool != 0, out, p / pool);
             }
         }
         weights += 2 * filled * conv->segments;
     }
 }
 
-void ecgd_depthwise_portable(const ecgd_depthwise_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {
+void ecgd_depthwise_portable(const ecgd_depthwise_t *conv, const void *window, uint32_t positions, int16_t *out) {
     for (uint32_t channel = 0; channel < conv->channels; channel++) {
         const int8_t *w = conv->weights + (channel & ~1u) * conv->length + (channel & 1u);
         for (uint32_t p = 0; p < positions; p++) {
-            const int16_t *x = window + p * conv->stride + channel;
+            const uint32_t first = p * conv->stride + channel;
             int32_t acc = conv->scale[channel].bias;
-            for (uint32_t k = 0; k < conv->taps; k++) {
-                acc += w[2 * k] * x[k * conv->step];
+            if (conv->narrow) {
+                const uint8_t *x = (const uint8_t *)window + first;
+                for (uint32_t k = 0; k < conv->taps; k++) {
+                    acc += w[2 * k] * x[k * conv->step];
+                }
+            } else {
+                const int16_t *x = (const int16_t *)window + first;
+                for (uint32_t k = 0; k < conv->taps; k++) {
+                    acc += w[2 * k] * x[k * conv->step];
+                }
             }
             out[p * conv->channels + channel] =
                 ecgd_clamp(ecgd_requantize_inline(acc, conv->scale[channel].multiplier, conv->right[channel]),
@@ -68,11 +81,11 @@ void ecgd_depthwise_portable(const ecgd_depthwise_t *conv, const int16_t *window
 
 #if !defined(__ARM_FEATURE_DSP) || defined(ECGD_FORCE_PORTABLE)
 
-void ecgd_conv_any(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {
+void ecgd_conv_any(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, void *out) {
     ecgd_conv_portable(conv, window, positions, out);
 }
 
-void ecgd_depthwise_any(const ecgd_depthwise_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {
+void ecgd_depthwise_any(const ecgd_depthwise_t *conv, const void *window, uint32_t positions, int16_t *out) {
     ecgd_depthwise_portable(conv, window, positions, out);
 }
 
@@ -116,12 +129,11 @@ static inline const int8_t *segment_bytes(const int8_t *w, const int16_t *x, uin
     return w + (length % 4u == 1 || length % 4u == 2 ? 4 : 0); /* the filling to a multiple of 4 elements */
 }
 
-void ecgd_conv_any(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {
+void ecgd_conv_any(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, void *out) {
     const uint32_t channels = conv->channels;
     const int bytes = conv->form == ECGD_WEIGHTS_BYTES;
     const uint32_t pool = conv->pool == 2 ? 2 : 1;
     for (uint32_t p = 0; p < positions * pool; p++, window += conv->stride) {
-        int16_t *y = out + p / pool * channels;
         const int8_t *w = conv->weights;
         for (uint32_t channel = 0; channel < channels; channel += 2) {
             const ecgd_scale_t *scale = conv->scale + channel;
@@ -133,15 +145,15 @@ void ecgd_conv_any(const ecgd_conv_t *conv, const int16_t *window, uint32_t posi
             if (!bytes) {
                 b = (int32_t)((uint32_t)b - (uint32_t)a) >> 8;
             }
-            put(conv, channel, a + scale[0].bias, p % pool != 0, y + channel);
+            put(conv, channel, a + scale[0].bias, p % pool != 0, out, p / pool);
             if (channel + 1 < channels) {
-                put(conv, channel + 1, b + scale[1].bias, p % pool != 0, y + channel + 1);
+                put(conv, channel + 1, b + scale[1].bias, p % pool != 0, out, p / pool);
             }
         }
     }
 }
 
-void ecgd_depthwise_any(const ecgd_depthwise_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {
+void ecgd_depthwise_any(const ecgd_depthwise_t *conv, const void *window, uint32_t positions, int16_t *out) {
     ecgd_depthwise_portable(conv, window, positions, out);
 }
 

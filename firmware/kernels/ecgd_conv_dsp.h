@@ -1,7 +1,8 @@
 /* What stands around the inner loops of the DSP convolutions: positions, channel pairs, requantization, storing.
  *
  * ecgd_conv_around_FINISH_FORM_MODE(conv, window, positions, out) with the inner loop's description in r12; see
- * ecgd_kernels_dsp.h for what the three stand for. Mode 0 is an ordinary window, 1 a dilated one; in mode 2 six
+ * ecgd_kernels_dsp.h for what the three stand for. Mode 0 is an ordinary window, 1 a dilated one, 3 and 4 are depthwise
+ * ones (4: of bytes); finish 3 and 4 are 0 and 1 with results stored as bytes, two channels to a halfword. In mode 2 six
  * positions are computed, the larger accumulator of two neighbours goes on (requantization never decreases as the
  * accumulator grows), and half as many results are made.
  */
@@ -11,7 +12,7 @@
 __asm__(
 /* Three doubled accumulators -> results. r10 or r12: multiplier, lr: right shift - 1 in its low byte, r8: constant. */
 ".macro ecgd_finish3 x0, x1, x2, multiplier, finish\n"
-"    .if \\finish == 0\n"
+"    .if \\finish == 0 || \\finish == 3\n"
 "    lsl r9, r8, lr\n" /* half of the divisor joins the product: below zero everything ends as 0 anyway */
 "    smmlar \\x0, \\x0, \\multiplier, r9\n"
 "    smmlar \\x1, \\x1, \\multiplier, r9\n"
@@ -35,7 +36,11 @@ __asm__(
 "    add \\x0, \\x0, r8\n"
 "    add \\x1, \\x1, r8\n"
 "    add \\x2, \\x2, r8\n"
-"    .if \\finish == 1\n"
+"    .if \\finish == 4\n"
+"    usat \\x0, #8, \\x0, asr #1\n"
+"    usat \\x1, #8, \\x1, asr #1\n"
+"    usat \\x2, #8, \\x2, asr #1\n"
+"    .elseif \\finish == 1\n"
 "    ssat \\x0, #8, \\x0, asr #1\n"
 "    ssat \\x1, #8, \\x1, asr #1\n"
 "    ssat \\x2, #8, \\x2, asr #1\n"
@@ -95,7 +100,7 @@ __asm__(
 "    str r0, [sp, #ecgd_f_conv]\n"
 "    str r2, [sp, #ecgd_f_positions]\n"
 "    str r3, [sp, #ecgd_f_out_block]\n"
-"    .if \\mode == 3\n"
+"    .if \\mode >= 3\n"
 "    ldrh r9, [r12]\n"
 "    str r9, [sp, #ecgd_f_block]\n"
 "    add r12, r12, #(4 + 1)\n"
@@ -133,7 +138,7 @@ __asm__(
 "    neg r7, r7\n"
 "    str r7, [sp, #ecgd_f_skip]\n"
 "    .endif\n"
-"    .if \\mode != 3\n"
+"    .if \\mode < 3\n"
 "    add r1, r1, r5\n"
 "    str r1, [sp, #ecgd_f_x_end]\n"
 "    str r1, [sp, #ecgd_f_window_end]\n"
@@ -148,6 +153,11 @@ __asm__(
 "    str r8, [sp, #ecgd_f_c1]\n"
 "    pkhbt r7, r7, r7, lsl #16\n"
 "    str r7, [sp, #ecgd_f_c2]\n"
+"    .elseif \\finish == 4\n"
+"    ldrsh r7, [r0, #26]\n"
+"    lsl r8, r7, #1\n"
+"    add r8, r8, #257\n"
+"    str r8, [sp, #ecgd_f_c1]\n"
 "    .elseif \\finish == 2\n"
 "    ldrh r7, [r0, #22]\n"
 "    pkhbt r7, r7, r7, lsl #16\n"
@@ -168,7 +178,9 @@ __asm__(
 "    mul r4, r4, r8\n"
 "    .endif\n"
 "    mla r4, r4, r2, r0\n"              /* end of the weights */
+"    .if \\finish < 3\n"
 "    lsl r2, r2, #1\n"                  /* bytes of a row of outputs */
+"    .endif\n"
 "    ldrd r8, r9, [sp, #ecgd_f_positions]\n"
 "    mov r10, r2\n"
 "    lsl r11, r2, #1\n"
@@ -196,6 +208,9 @@ __asm__(
 "    str r0, [sp, #ecgd_f_skip]\n"
 "    .elseif \\mode == 3\n"
 "    add r9, r1, #4\n"
+"    str r9, [sp, #ecgd_f_x]\n"
+"    .elseif \\mode == 4\n"
+"    add r9, r1, #2\n"
 "    str r9, [sp, #ecgd_f_x]\n"
 "    .endif\n"
 "    ecgd_conv_start \\form\n"
@@ -273,7 +288,7 @@ __asm__(
 "    lsl r2, r2, #1\n"
 "    lsl r3, r3, #1\n"
 "    lsl r4, r4, #1\n"
-"    .if \\finish == 1\n"
+"    .if \\finish == 1 || \\finish == 4\n"
 "    ldr r8, [sp, #ecgd_f_c1]\n"
 "    .else\n"
 "    mov r8, #1\n"
@@ -281,9 +296,15 @@ __asm__(
 "    ecgd_finish3 r2, r3, r4, r10, \\finish\n"
 "    lsr lr, lr, #8\n"
 "    ecgd_finish3 r5, r6, r7, r12, \\finish\n"
+"    .if \\finish >= 3\n"
+"    orr r2, r2, r5, lsl #8\n"
+"    orr r3, r3, r6, lsl #8\n"
+"    orr r4, r4, r7, lsl #8\n"
+"    .else\n"
 "    pkhbt r2, r2, r5, lsl #16\n"
 "    pkhbt r3, r3, r6, lsl #16\n"
 "    pkhbt r4, r4, r7, lsl #16\n"
+"    .endif\n"
 "    .if \\finish == 1\n"
 "    ldr r9, [sp, #ecgd_f_c2]\n"
 "    ssub16 r2, r2, r9\n"
@@ -296,7 +317,15 @@ __asm__(
 "    ecgd_clamp2 r4\n"
 "    .endif\n"
 "    ldm sp, {r8, r9, r10, r11}\n"
-"    .if \\mode == 2\n"
+"    .if \\mode == 2 && \\finish >= 3\n"
+"    strh r3, [r8, r10]\n"
+"    strh r2, [r8, r9]\n"
+"    strh r4, [r8], #2\n"
+"    .elseif \\finish >= 3\n"
+"    strh r4, [r8, r10]\n"
+"    strh r3, [r8, r9]\n"
+"    strh r2, [r8], #2\n"
+"    .elseif \\mode == 2\n"
 "    str r3, [r8, r10]\n"
 "    str r2, [r8, r9]\n"
 "    str r4, [r8], #4\n"
@@ -315,7 +344,11 @@ __asm__(
 "    ldr r7, [sp, #ecgd_f_conv]\n"
 "    ldrh r2, [r7, #12]\n"
 "    add r2, r2, r2, lsl #1\n"
-"    add r9, r9, r2, lsl #1\n"          /* three rows of outputs */
+"    .if \\finish >= 3\n"                /* three rows of outputs */
+"    add r9, r9, r2\n"
+"    .else\n"
+"    add r9, r9, r2, lsl #1\n"
+"    .endif\n"
 "    strd r8, r9, [sp, #ecgd_f_positions]\n"
 "    ldr r3, [sp, #ecgd_f_block]\n"
 "    .if \\mode == 2\n"
@@ -326,6 +359,9 @@ __asm__(
 "    .if \\mode == 3\n"
 "    ldrh r2, [r7, #12]\n"
 "    sub r1, r1, r2, lsl #1\n"         /* back to the first channel */
+"    .elseif \\mode == 4\n"
+"    ldrh r2, [r7, #12]\n"
+"    sub r1, r1, r2\n"
 "    .else\n"
 "    ldr r2, [sp, #ecgd_f_window_end]\n"
 "    add r2, r2, r3\n"
@@ -347,10 +383,17 @@ __asm__(
 "    ecgd_conv_around 1, 1, \\mode\n"
 "    ecgd_conv_around 2, 0, \\mode\n"
 "    ecgd_conv_around 2, 1, \\mode\n"
+"    ecgd_conv_around 3, 0, \\mode\n"
+"    ecgd_conv_around 3, 1, \\mode\n"
+"    ecgd_conv_around 4, 0, \\mode\n"
+"    ecgd_conv_around 4, 1, \\mode\n"
 "    .endr\n"
 "    ecgd_conv_around 0, 1, 3\n"
 "    ecgd_conv_around 1, 1, 3\n"
 "    ecgd_conv_around 2, 1, 3\n"
+"    ecgd_conv_around 0, 1, 4\n"
+"    ecgd_conv_around 1, 1, 4\n"
+"    ecgd_conv_around 2, 1, 4\n"
 );
 /* clang-format on */
 

@@ -6,6 +6,9 @@
  * these structs' constants). Every kernel works on a block of `positions` output positions: a streaming schedule calls
  * it with small blocks over a sliding window, a layer-by-layer schedule with all positions at once.
  *
+ * Where memory counts more, the code generator keeps a value as bytes instead (codegen/storage.py): q + 128, which is
+ * the zero-point-free value itself where the zero point is -128, as after a ReLU. Padding is then zero point + 128.
+ *
  * Two implementations with identical results: portable C11, and Cortex-M with the DSP extension (M4, M7, M33, M55),
  * chosen by __ARM_FEATURE_DSP. On the latter a convolution is instantiated for each distinct position stride by
  * ECGD_CONV_KERNEL(name, stride, mode); packing.py says which definition a layer needs and what to call.
@@ -60,12 +63,13 @@ typedef struct {
     int16_t zero;              /* output zero point */
     uint8_t form;              /* ecgd_weights_t */
     uint8_t pool;              /* 2: the larger of each two neighbouring positions is the result; else 1 */
+    uint8_t narrow;            /* 1: results are stored as bytes, q + 128 */
 } ecgd_conv_t;
 
-/* out[p][c] for p < positions. Also a dense layer: positions = 1 (or rows), one segment. With pool = 2, `positions`
+/* out[p][c] for p < positions, int16 or (narrow) bytes. Also a dense layer: positions = 1 (or rows), one segment. With pool = 2, `positions`
  * counts pooled results: result p comes from the windows at 2 * p and 2 * p + 1 strides, and blocks are of
  * ECGD_CONV_BLOCK results, so twice as many windows must be readable. */
-typedef void ecgd_conv_kernel_t(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, int16_t *out);
+typedef void ecgd_conv_kernel_t(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, void *out);
 ecgd_conv_kernel_t ecgd_conv_portable;
 /* Any shape, and what the DSP instances do not take: one position at a time where there is a DSP extension. */
 ecgd_conv_kernel_t ecgd_conv_any;
@@ -85,9 +89,10 @@ typedef struct {
     uint16_t stride; /* elements from a position to the next */
     int16_t low, high;
     int16_t zero;
+    uint8_t narrow; /* 1: the window is bytes (q + 128), and the biases are of those */
 } ecgd_depthwise_t;
 
-typedef void ecgd_depthwise_kernel_t(const ecgd_depthwise_t *conv, const int16_t *window, uint32_t positions,
+typedef void ecgd_depthwise_kernel_t(const ecgd_depthwise_t *conv, const void *window, uint32_t positions,
                                      int16_t *out);
 ecgd_depthwise_kernel_t ecgd_depthwise_portable;
 ecgd_depthwise_kernel_t ecgd_depthwise_any;
@@ -114,6 +119,7 @@ typedef struct {
     int8_t right[3];
     uint8_t left_shift;    /* 20 for int8; 15 for int16 */
     int16_t low, high;
+    uint8_t offset[3];     /* of values kept as bytes: zero point + 128 of input 1, input 2, output */
 } ecgd_elementwise_t;
 
 /* `out` may be `a` or `b`. */
@@ -124,6 +130,19 @@ void ecgd_mul(const ecgd_elementwise_t *op, const int16_t *a, const int16_t *b, 
 void ecgd_add_scalar(const ecgd_elementwise_t *op, const int16_t *a, int16_t b, uint32_t count, int16_t *out);
 void ecgd_sub_scalar(const ecgd_elementwise_t *op, const int16_t *a, int16_t b, uint32_t count, int16_t *out);
 void ecgd_mul_scalar(const ecgd_elementwise_t *op, const int16_t *a, int16_t b, uint32_t count, int16_t *out);
+
+/* --- values kept as bytes, q + 128: half the memory of int16 where it is the window that costs ------------------- */
+
+void ecgd_max_pool_u8(const ecgd_pool_t *pool, const uint8_t *window, uint32_t positions, uint8_t *out);
+/* `out` may be `a` or `b`. */
+void ecgd_add_u8(const ecgd_elementwise_t *op, const uint8_t *a, const uint8_t *b, uint32_t count, uint8_t *out);
+/* Sums of bytes: at most 257 positions fit. Their offset is taken away when they are requantized. */
+void ecgd_accumulate_u8(uint16_t *sums, const uint8_t *in, uint32_t channels, uint32_t positions);
+void ecgd_requantize_sums_u8(const uint16_t *sums, uint32_t count, int32_t offset, int32_t multiplier, int32_t right,
+                             int16_t low, int16_t high, int16_t *out);
+/* `rows` rows of `count` elements that are `step` apart, side by side as int16: offset is zero point + 128. */
+void ecgd_widen_rows(const uint8_t *in, uint32_t rows, uint32_t count, uint32_t step, uint8_t offset, int16_t *out);
+void ecgd_load_u8(const int8_t *in, uint32_t count, uint8_t *out);
 
 /* table[q + 128] is the output q for the input q; zero points of both sides. In place allowed. */
 void ecgd_lookup(const int8_t *table, int16_t zero_in, int16_t zero_out, const int16_t *in, uint32_t count,

@@ -4,7 +4,8 @@
  *   stride     bytes from a position to the next, at most 1440 (2000 where not aligned)
  *   unroll     elements / 4 done in one turn of the inner loop
  *   once       1 where one turn is all: `unroll` units are the whole segment
- *   finish     0: results in 0..255 (ReLU, zero point -128), 1: all of int8, 2: clamp to low..high
+ *   finish     0: results in 0..255 (ReLU, zero point -128), 1: all of int8, 2: clamp to low..high;
+ *              3, 4: as 0 and 1, stored as bytes
  *   form       ecgd_weights_t
  *   aligned    1 where every row starts on a 4-byte boundary (an even number of input channels)
  *   segmented  1 for dilated windows, 2 where max-pooling of two positions follows
@@ -15,7 +16,8 @@
  * ecgd_conv_dsp.h: shared by all strides, one for each finish and form in use.
  *
  * ECGD_DEPTHWISE_KERNEL(name, stride, step, taps, finish) defines an ecgd_depthwise_kernel_t for taps `step` bytes
- * apart; 2 * stride + (taps - 1) * step is at most 4092. It asks the same of the layer.
+ * apart; 2 * stride + (taps - 1) * step is at most 4092. It asks the same of the layer. ECGD_DEPTHWISE_U8_KERNEL: the
+ * same for a window of bytes.
  *
  * One turn of a convolution computes two output channels (a, b) at three positions: per 4 elements 1 load of weights, 2 unpackings,
  * 3 loads of data and 12 SMLAD for 24 products. With h = 256 * b + a in a halfword, SXTB16 gives a, and h itself is
@@ -29,13 +31,14 @@
 
 /* Portable targets: an instance is the shared function under another name. */
 #define ECGD_CONV_KERNEL(name, stride, unroll, once, finish, form, aligned, segmented)                                     \
-    static void name(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {             \
+    static void name(const ecgd_conv_t *conv, const int16_t *window, uint32_t positions, void *out) {                \
         ecgd_conv_portable(conv, window, positions, out);                                                            \
     }
 #define ECGD_DEPTHWISE_KERNEL(name, stride, step, taps, finish)                                                      \
-    static void name(const ecgd_depthwise_t *conv, const int16_t *window, uint32_t positions, int16_t *out) {        \
+    static void name(const ecgd_depthwise_t *conv, const void *window, uint32_t positions, int16_t *out) {           \
         ecgd_depthwise_portable(conv, window, positions, out);                                                       \
     }
+#define ECGD_DEPTHWISE_U8_KERNEL ECGD_DEPTHWISE_KERNEL
 
 #else
 
@@ -46,7 +49,10 @@
 
 #define ECGD_DEPTHWISE_KERNEL(name, stride, step, taps, finish)                                                      \
     ecgd_depthwise_kernel_t name;                                                                                    \
-    __asm__("ecgd_depthwise_instance " #name ", " #stride ", " #step ", " #taps ", " #finish "\n");
+    __asm__("ecgd_depthwise_instance " #name ", " #stride ", " #step ", " #taps ", " #finish ", 0\n");
+#define ECGD_DEPTHWISE_U8_KERNEL(name, stride, step, taps, finish)                                                   \
+    ecgd_depthwise_kernel_t name;                                                                                    \
+    __asm__("ecgd_depthwise_instance " #name ", " #stride ", " #step ", " #taps ", " #finish ", 1\n");
 
 /* Offsets of the layers' members in the assembly below. */
 _Static_assert(sizeof(void *) == 4 && __builtin_offsetof(ecgd_conv_t, channels) == 12 &&
@@ -197,6 +203,19 @@ __asm__(
 "    smlatb \\b, r12, \\wb, \\b\n"
 "    .endif\n"
 ".endm\n"
+".macro ecgd_byte_of k, taps, x, early, late\n" /* one channel of a row of bytes */
+"    .if (\\k) >= 0 && (\\k) < \\taps\n"
+"    .if ((\\k) & 3) == 3\n"
+"    smlabt \\x, r12, \\late, \\x\n"
+"    .elseif ((\\k) & 3) == 2\n"
+"    smlabb \\x, r12, \\late, \\x\n"
+"    .elseif (\\k) & 1\n"
+"    smlabt \\x, r12, \\early, \\x\n"
+"    .else\n"
+"    smlabb \\x, r12, \\early, \\x\n"
+"    .endif\n"
+"    .endif\n"
+".endm\n"
 ".macro ecgd_tap_of k, taps, a, b\n" /* the weights of two words, four taps, are at hand */
 "    .if (\\k) >= 0 && (\\k) < \\taps\n"
 "    .if (\\k) & 2\n"
@@ -204,6 +223,34 @@ __asm__(
 "    .else\n"
 "    ecgd_tap \\a, \\b, r8, r9, (\\k) & 1\n"
 "    .endif\n"
+"    .endif\n"
+".endm\n"
+".macro ecgd_row_of k, taps, at, narrow\n" /* a row at the three positions that read it */
+"    .if \\narrow\n"
+"    ldrb r12, [r1, #(\\at)]\n"
+"    ecgd_byte_of \\k, \\taps, r2, r8, r10\n"
+"    ecgd_byte_of (\\k - 1), \\taps, r3, r8, r10\n"
+"    ecgd_byte_of (\\k - 2), \\taps, r4, r8, r10\n"
+"    ldrb r12, [r1, #(\\at + 1)]\n"
+"    ecgd_byte_of \\k, \\taps, r5, r9, r11\n"
+"    ecgd_byte_of (\\k - 1), \\taps, r6, r9, r11\n"
+"    ecgd_byte_of (\\k - 2), \\taps, r7, r9, r11\n"
+"    .else\n"
+"    ldr r12, [r1, #(\\at)]\n"
+"    ecgd_tap_of \\k, \\taps, r2, r5\n"
+"    ecgd_tap_of (\\k - 1), \\taps, r3, r6\n"
+"    ecgd_tap_of (\\k - 2), \\taps, r4, r7\n"
+"    .endif\n"
+".endm\n"
+".macro ecgd_one_of k, taps, at, a, b, narrow\n" /* a row at one position */
+"    .if \\narrow\n"
+"    ldrb r12, [r1, #(\\at)]\n"
+"    ecgd_byte_of \\k, \\taps, \\a, r8, r10\n"
+"    ldrb r12, [r1, #(\\at + 1)]\n"
+"    ecgd_byte_of \\k, \\taps, \\b, r9, r11\n"
+"    .else\n"
+"    ldr r12, [r1, #(\\at)]\n"
+"    ecgd_tap_of \\k, \\taps, \\a, \\b\n"
 "    .endif\n"
 ".endm\n"
 ".macro ecgd_weights_of k, taps\n" /* a word holds two taps; the last one steps over the filling */
@@ -223,7 +270,7 @@ __asm__(
 "    .endif\n"
 "    .endif\n"
 ".endm\n"
-".macro ecgd_depthwise_inner name, stride, step, taps\n"
+".macro ecgd_depthwise_inner name, stride, step, taps, narrow\n"
 "    .ifndef \\name\n"
 "    .pushsection .text.\\name, \"ax\", %progbits\n"
 "    .syntax unified\n"
@@ -235,21 +282,15 @@ __asm__(
 "    .if \\stride == \\step\n"          /* a row is loaded once for the three positions that read it */
 "    .rept \\taps + 2\n"
 "    ecgd_weights_of ecgd_k, \\taps\n"
-"    ldr r12, [r1, #(ecgd_k * \\step)]\n"
-"    ecgd_tap_of ecgd_k, \\taps, r2, r5\n"
-"    ecgd_tap_of (ecgd_k - 1), \\taps, r3, r6\n"
-"    ecgd_tap_of (ecgd_k - 2), \\taps, r4, r7\n"
+"    ecgd_row_of ecgd_k, \\taps, (ecgd_k * \\step), \\narrow\n"
 "    .set ecgd_k, ecgd_k + 1\n"
 "    .endr\n"
 "    .else\n"
 "    .rept \\taps\n"
 "    ecgd_weights_of ecgd_k, \\taps\n"
-"    ldr r12, [r1, #(ecgd_k * \\step)]\n"
-"    ecgd_tap_of ecgd_k, \\taps, r2, r5\n"
-"    ldr r12, [r1, #(ecgd_k * \\step + \\stride)]\n"
-"    ecgd_tap_of ecgd_k, \\taps, r3, r6\n"
-"    ldr r12, [r1, #(ecgd_k * \\step + 2 * \\stride)]\n"
-"    ecgd_tap_of ecgd_k, \\taps, r4, r7\n"
+"    ecgd_one_of ecgd_k, \\taps, (ecgd_k * \\step), r2, r5, \\narrow\n"
+"    ecgd_one_of ecgd_k, \\taps, (ecgd_k * \\step + \\stride), r3, r6, \\narrow\n"
+"    ecgd_one_of ecgd_k, \\taps, (ecgd_k * \\step + 2 * \\stride), r4, r7, \\narrow\n"
 "    .set ecgd_k, ecgd_k + 1\n"
 "    .endr\n"
 "    .endif\n"
@@ -257,8 +298,8 @@ __asm__(
 "    .popsection\n"
 "    .endif\n"
 ".endm\n"
-".macro ecgd_depthwise_instance name, stride, step, taps, finish\n"
-"    ecgd_depthwise_inner ecgd_inner_depthwise_\\stride\\()_\\step\\()_\\taps, \\stride, \\step, \\taps\n"
+".macro ecgd_depthwise_instance name, stride, step, taps, finish, narrow\n"
+"    ecgd_depthwise_inner ecgd_inner_depthwise_\\stride\\()_\\step\\()_\\taps\\()_\\narrow, \\stride, \\step, \\taps, \\narrow\n"
 "    .pushsection .text.\\name, \"ax\", %progbits\n"
 "    .syntax unified\n"
 "    .thumb\n"
@@ -267,9 +308,13 @@ __asm__(
 "    .type \\name, %function\n"
 "    .thumb_func\n"
 "\\name:\n"
-"    movw r12, #:lower16:ecgd_inner_depthwise_\\stride\\()_\\step\\()_\\taps\n"
-"    movt r12, #:upper16:ecgd_inner_depthwise_\\stride\\()_\\step\\()_\\taps\n"
+"    movw r12, #:lower16:ecgd_inner_depthwise_\\stride\\()_\\step\\()_\\taps\\()_\\narrow\n"
+"    movt r12, #:upper16:ecgd_inner_depthwise_\\stride\\()_\\step\\()_\\taps\\()_\\narrow\n"
+"    .if \\narrow\n"
+"    b.w ecgd_conv_around_\\finish\\()_1_4\n"
+"    .else\n"
 "    b.w ecgd_conv_around_\\finish\\()_1_3\n"
+"    .endif\n"
 "    .size \\name, . - \\name\n"
 "    .popsection\n"
 ".endm\n"

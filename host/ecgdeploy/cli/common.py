@@ -8,6 +8,8 @@ from typing import Any
 
 #: how engine static keeps weights (`ecgdeploy.codegen.generate`)
 WEIGHTS = ("auto", "packed", "int8")
+#: how it keeps int8 values while it works on them
+STORAGES = ("auto", "bytes", "int16")
 
 
 @contextmanager

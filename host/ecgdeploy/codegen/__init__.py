@@ -8,7 +8,8 @@ from ecgdeploy.codegen.emit import Emitter
 from ecgdeploy.codegen.fuse import fuse_pooling
 from ecgdeploy.codegen.ir import Network
 from ecgdeploy.codegen.lower import lower
-from ecgdeploy.codegen.plan import Plan, make_plan
+from ecgdeploy.codegen.plan import Plan
+from ecgdeploy.codegen.storage import STORAGES, plan_with_storage
 from ecgdeploy.codegen.subbyte import MODES, LayerWeights, layer_weights, pack_weights
 from ecgdeploy.errors import unknown
 from ecgdeploy.graph import Graph
@@ -42,7 +43,9 @@ class GeneratedEngine:
         return layer_weights(self.network)
 
 
-def generate(graph: Graph, target: str = "portable", weights: str = "auto") -> GeneratedEngine:
+def generate(
+    graph: Graph, target: str = "portable", weights: str = "auto", storage: str = "auto"
+) -> GeneratedEngine:
     """Generate the C of `graph`; the same graph gives the same bytes.
 
     Parameters
@@ -50,6 +53,8 @@ def generate(graph: Graph, target: str = "portable", weights: str = "auto") -> G
     target : "portable" (C11) or "cortex-m4" (also M7, M33, M55: the DSP extension)
     weights : "auto" (layers whose weights fit in fewer than 8 bits are kept packed where that saves flash), "packed"
         (wherever they fit) or "int8" (nowhere); results are the same
+    storage : "auto" (values are kept as bytes where that is worth its instructions), "bytes" (wherever kernels can) or
+        "int16" (nowhere); results are the same
 
     Raises
     ------
@@ -58,8 +63,10 @@ def generate(graph: Graph, target: str = "portable", weights: str = "auto") -> G
     """
     if target not in TARGETS:
         raise unknown("target", target, TARGETS)
+    if storage not in STORAGES:
+        raise unknown("storage", storage, STORAGES)
     network = pack_weights(fuse_pooling(lower(graph)), weights)
-    plan = make_plan(network)
+    network, plan = plan_with_storage(network, storage)
     source = Emitter(graph, network, plan, target).emit()
     kernels = sorted(f"kernels/{path.name}" for path in (assets() / "firmware" / "kernels").glob("*.c"))
     return GeneratedEngine({"ecgd_model.c": source}, kernels, ["include", "kernels"], plan, network)
@@ -67,4 +74,4 @@ def generate(graph: Graph, target: str = "portable", weights: str = "auto") -> G
 
 WEIGHTS = MODES
 
-__all__ = ["TARGETS", "WEIGHTS", "GeneratedEngine", "LayerWeights", "generate"]
+__all__ = ["STORAGES", "TARGETS", "WEIGHTS", "GeneratedEngine", "LayerWeights", "generate"]

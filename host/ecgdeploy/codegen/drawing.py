@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ecgdeploy.codegen import GeneratedEngine
+from ecgdeploy.codegen.ir import Network
 from ecgdeploy.codegen.plan import Buffer
 
 
@@ -28,6 +29,7 @@ def as_dict(engine: GeneratedEngine) -> dict[str, Any]:
                 "reads": [r.value for r in s.reads],
                 "writes": s.writes,
                 "output": [network.values[s.writes].time, network.values[s.writes].channels] if s.writes >= 0 else [],
+                "storage": element_type(network, s.writes),
                 "block": plan.quanta.get(s.index, plan.input_quantum),
                 "calls": plan.trace.fires[s.index],
                 "macs": network.macs.get(s.index, 0),
@@ -54,25 +56,35 @@ def as_dict(engine: GeneratedEngine) -> dict[str, Any]:
     }
 
 
+def element_type(network: Network, value: int) -> str:
+    """How a value is kept: "bytes", "int16" or "float32"; nothing where there is no value."""
+    if value < 0:
+        return ""
+    kept = network.values[value]
+    return "float32" if kept.dtype == "float32" else "bytes" if kept.narrow else "int16"
+
+
 def as_text(engine: GeneratedEngine) -> str:
     """Two tables: the schedule and the memory."""
     plan, network = engine.plan, engine.network
     others = ", ".join(f"{name} {size:,} B" for name, size in plan.alternatives.items())
     lines = [f"schedule {plan.schedule}, arena {plan.arena_bytes:,} B ({others})", ""]
     lines.append(
-        f"{'stage':>5}  {'operator':<22} {'output':>12}  {'block':>5}  {'calls':>6}  {'window':>12}  {'bytes':>7}"
+        f"{'stage':>5}  {'operator':<22} {'output':>12}  {'block':>5}  {'calls':>6}  {'window':>12}  {'of':<7}  "
+        f"{'bytes':>7}"
     )
     by_value = {b.owner: b for b in plan.buffers if b.role == "window"}
     for s in network.stages:
         if s.writes >= 0:
             value, buffer = network.values[s.writes], by_value[s.writes]
             shape, window = f"{value.time} x {value.channels}", f"{buffer.positions} of {value.time}"
-            size = f"{buffer.bytes:,}"
+            size, kind = f"{buffer.bytes:,}", element_type(network, s.writes)
         else:
-            shape = window = size = ""
+            shape = window = size = kind = ""
         block = plan.quanta.get(s.index, plan.input_quantum)
         calls = plan.trace.fires[s.index] or -(-network.values[s.writes].time // plan.input_quantum)
-        lines.append(f"{s.index:>5}  {s.kind:<22} {shape:>12}  {block:>5}  {calls:>6}  {window:>12}  {size:>7}")
+        row = f"{s.index:>5}  {s.kind:<22} {shape:>12}  {block:>5}  {calls:>6}  {window:>12}"
+        lines.append(f"{row}  {kind:<7}  {size:>7}".rstrip())
     lines += ["", *_weights(engine)]
     lines += ["", f"{'offset':>7}  {'bytes':>7}  {'events':>15}  holds"]
     for b in sorted(plan.buffers, key=lambda b: (b.offset, b.first)):
@@ -134,7 +146,7 @@ def as_html(engine: GeneratedEngine, title: str) -> str:
         f'<span style="background:{colour}">&nbsp;&nbsp;</span> {name}'
         for name, colour in (
             ("window of a value", _COLOURS["window"]), ("value that lives within one turn", _COLOURS["shared"]),
-            ("sums", _COLOURS["sums"]), ("weights being unpacked", _COLOURS["scratch"]),
+            ("sums", _COLOURS["sums"]), ("weights or windows being unpacked", _COLOURS["scratch"]),
             ("state", _COLOURS["state"]), ("output", _COLOURS["output"]),
         )
     )  # fmt: skip

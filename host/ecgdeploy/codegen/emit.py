@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.emit_float import float_calls
 from ecgdeploy.codegen.emit_general import general_calls
+from ecgdeploy.codegen.emit_narrow import narrow_convolution, narrow_mean
 from ecgdeploy.codegen.emit_subbyte import subbyte_calls
 from ecgdeploy.codegen.packing import PackedConv, pack_conv, pack_depthwise
 from ecgdeploy.codegen.plan import Plan, c_type, element_bytes
@@ -40,6 +42,11 @@ def c_text(text: str) -> str:
         .replace("*/", "* /")
         .replace("/*", "/ *")
     )
+
+
+def fill(value: ir.Value, at: str, size: int) -> str:
+    """Statement that fills `size` bytes with the padding of a value."""
+    return f"memset({at}, {value.padding}, {size});" if value.padding else f"zero({at}, {size});"
 
 
 @dataclass
@@ -192,10 +199,10 @@ class Emitter:
         if window.lead and not self.plan.undisturbed(v):
             bytes_ = window.lead * value.channels * element_bytes(value)
             if isinstance(stage.work, ir.Mean):
-                lines.append(f"    zero({self.address(v)}, {bytes_});")
+                lines.append(f"    {fill(value, self.address(v), bytes_)}")
             else:
                 lines.append(f"    if (s.left_{stage.index} == {outputs_of(self.network, stage)}) {{")
-                lines.append(f"        zero({self.address(v)}, {bytes_});")
+                lines.append(f"        {fill(value, self.address(v), bytes_)}")
                 lines.append("    }")
         if window.capacity < window.lead + total + window.trail:
             readers = [
@@ -221,16 +228,21 @@ class Emitter:
         v = stage.writes
         value = self.network.values[v]
         written = "\n        ".join(self.written(stage, "n"))
+        quantum, first = str(self.plan.input_quantum), self.plan.firsts.get(stage.index)
+        if first is not None and first != self.plan.input_quantum:
+            quantum = f"s.left_{stage.index} == {value.time} ? {first} : {quantum}"
         size = value.channels * (1 if value.dtype == "int8" else element_bytes(value))
         start = f"{self.address(v)} + s.filled_{v} * {value.channels}"
-        if value.dtype == "int8":
+        if value.narrow:
+            load = f"ecgd_load_u8(data, (uint32_t)take, {start} + s.partial);"
+        elif value.dtype == "int8":
             load = f"ecgd_load_int8(data, (uint32_t)take, {value.zero_point}, {start} + s.partial);"
         else:
             load = f"memcpy((uint8_t *)({start}) + s.partial, data, take);"
         return f"""/* {self.describe(stage)} */
 static size_t input_{work.number}(const int8_t *data, size_t bytes)
 {{
-    const int n = least(s.left_{stage.index}, {self.plan.input_quantum});
+    const int n = least(s.left_{stage.index}, {quantum});
     const size_t missing = (size_t)n * {size}u - s.partial;
     const size_t take = bytes < missing ? bytes : missing;
     if (s.partial == 0) {{
@@ -292,17 +304,23 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
         y = self.network.values[stage.writes]
         if work.packing is not None:
             return subbyte_calls(self, stage, work, work.packing)
+        if x.narrow or y.narrow:
+            return narrow_convolution(self, stage, work)
         kernel, layer = self.packed_layer(str(stage.index), stage, work, x.low, x.high, y.zero_point, y.time)
         return [f"{kernel}(&{layer}, {self.window(stage, 0)}, (uint32_t)n, room_{stage.writes}(n));"]
 
     def packed_layer(
-        self, name: str, stage: ir.Stage, work: ir.Conv | ir.Depthwise, low: int, high: int, zero: int, positions: int
-    ) -> tuple[str, str]:
-        """Constants of one convolution, for inputs within low..high; (kernel, name of its struct)."""
+        self, name: str, stage: ir.Stage, work: ir.Conv | ir.Depthwise, low: int, high: int, zero: int, positions: int,
+        **form: Any,
+    ) -> tuple[str, str]:  # fmt: skip
+        """Constants of one convolution, for inputs within low..high; (kernel, name of its struct).
+
+        `form` goes to `pack_conv` or `pack_depthwise`.
+        """
         pack = partial(pack_conv, pool=work.pool) if isinstance(work, ir.Conv) else pack_depthwise
         packed: PackedConv = pack(
             work.weights, work.bias, work.requant.multipliers, work.requant.shifts, work.requant.low, work.requant.high,
-            zero, low, high, work.stride, work.dilation, self.target, positions,
+            zero, low, high, work.stride, work.dilation, self.target, positions, **form,
         )  # fmt: skip
         if packed.definition and packed.definition not in self.definitions:
             self.definitions.append(packed.definition)
@@ -327,7 +345,7 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
 
     def pool(self, stage: ir.Stage, work: ir.Pool) -> list[str]:
         x, y = self.network.values[stage.reads[0].value], self.network.values[stage.writes]
-        kernel = f"ecgd_{work.mode}_pool"
+        kernel = f"ecgd_{work.mode}_pool{'_u8' if y.narrow else ''}"
         i = stage.index
         self.source.constants.append(
             f"static const ecgd_pool_t pool_{i} = {{.channels = {y.channels}, .taps = {work.taps}, .stride = {work.stride}, "
@@ -336,10 +354,11 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
         reach_end = (y.time - 1) * work.stride + work.taps - work.before
         if work.before == 0 and reach_end <= x.time:
             return [f"{kernel}(&pool_{i}, {self.window(stage, 0)}, (uint32_t)n, room_{stage.writes}(n));"]
-        self.needs_edges.add("pool")
+        edges = "pool_at_edges_u8" if y.narrow else "pool_at_edges"
+        self.needs_edges.add("pool_u8" if y.narrow else "pool")
         start = f"({y.time} - s.left_{i}) * {work.stride} - {work.before}"
         return [
-            f"pool_at_edges({kernel}, &pool_{i}, {self.window(stage, 0)}, {start}, {x.time}, n, room_{stage.writes}(n));"
+            f"{edges}({kernel}, &pool_{i}, {self.window(stage, 0)}, {start}, {x.time}, n, room_{stage.writes}(n));"
         ]
 
     def elementwise(self, stage: ir.Stage, work: ir.Elementwise) -> list[str]:
@@ -366,12 +385,18 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
             operands.reverse()
             patterns.reverse()
             multipliers[:2], shifts[:2] = multipliers[1::-1], shifts[1::-1]
+        narrow = ""
+        if y.narrow:
+            offsets = [self.network.values[r.value].padding for r in stage.reads]
+            narrow = f", .offset = {{{offsets[0]}, {offsets[1]}, {y.padding}}}"
         self.source.constants.append(
             f"static const ecgd_elementwise_t elementwise_{i} = {{.multiplier = {{{', '.join(map(str, multipliers))}}}, "
             f".right = {{{', '.join(str(-v) for v in shifts)}}}, .left_shift = {work.left_shift}, .low = {work.low}, "
-            f".high = {work.high}}};\n"
+            f".high = {work.high}{narrow}}};\n"
         )
         a, b = operands
+        if y.narrow:
+            return [f"ecgd_add_u8(&elementwise_{i}, {a}, {b}, (uint32_t)n * {c}u, room_{stage.writes}(n));"]
         if work.operation == "squared_difference":
             self.headers.add("ecgd_general.h")
         op, kernel = f"&elementwise_{i}", f"ecgd_{work.operation}"
@@ -402,6 +427,8 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
         x, y = self.network.values[stage.reads[0].value], self.network.values[v]
         whole = stage.reads[0].whole
         count = x.elements // y.elements
+        if x.narrow:
+            return narrow_mean(self, stage, work)
         lines = [
             f"if (s.left_{i} == {outputs_of(self.network, stage)}) {{",
             f"    memset(SUMS_{i}, 0, {4 * y.elements});",

@@ -16,7 +16,8 @@ import numpy as np
 class Value:
     """``time`` x ``channels`` elements; int8 ones are worked on as int16, free of their zero point.
 
-    `tensor` is the file's tensor that names it in messages.
+    `tensor` is the file's tensor that names it in messages. A `narrow` value is kept as bytes, q + 128
+    (`ecgdeploy.codegen.storage`).
     """
 
     index: int
@@ -29,11 +30,17 @@ class Value:
     zero_point: int
     low: int  # smallest and largest zero-point-free element that can occur
     high: int
+    narrow: bool = False
 
     @property
     def elements(self) -> int:
         """Number of elements."""
         return self.time * self.channels
+
+    @property
+    def padding(self) -> int:
+        """The byte that padding is filled with."""
+        return self.zero_point + 128 if self.narrow else 0
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,10 @@ ALIGNED_STRIDE_LIMIT, STRIDE_LIMIT = 1440, 2000
 """Bytes between positions that the DSP kernels' immediate offsets reach, with paired and with single loads."""
 
 
+CLAMP = 2
+"""The ending of a layer whose results are clamped to less than its type holds."""
+
+
 @dataclass(frozen=True, eq=False)
 class PackedConv:
     """What the generated C needs for one convolution or dense layer.
@@ -51,7 +55,7 @@ class PackedConv:
 def pack_conv(
     weights: np.ndarray, bias: np.ndarray, multipliers: np.ndarray, shifts: np.ndarray, low: int, high: int, zero: int,
     input_low: int, input_high: int, stride: int = 1, dilation: int = 1, target: str = "portable",
-    positions: int = 3, pool: int = 1, may_sum: bool = True,
+    positions: int = 3, pool: int = 1, may_sum: bool = True, narrow: bool = False,
 ) -> PackedConv:  # fmt: skip
     """Pack a convolution in one dimension, or a dense layer (one tap).
 
@@ -68,6 +72,7 @@ def pack_conv(
     positions : how many the layer computes in all; a dense layer of one row has 1
     pool : 2 where max-pooling of two positions by two, without padding or clamp, is part of the kernel; else 1
     may_sum : whether the weights may take the sum form
+    narrow : whether results are stored as bytes
     """
     del target
     outputs, taps, inputs = weights.shape
@@ -79,12 +84,16 @@ def pack_conv(
         "channels": outputs, "segments": segments, "length": length, "step": step, "stride": stride * inputs,
         "low": low, "high": high, "zero": zero, "form": 0 if sum_form else 1, "pool": pool,
     }  # fmt: skip
+    if narrow:
+        fields["narrow"] = 1
     kernel, definition = "ecgd_conv_any", ""
     simple = _simple_requantization(bounds, shifts) and not (segments > 1 and pool > 1)
+    finish = ending(low, high, zero)
+    simple = simple and not (narrow and finish == CLAMP)
     if outputs % 2 == 0 and positions > 1 and simple:
         mode = 2 if pool == 2 else int(segments > 1)
         units = -(-length // 4)
-        instance = _conv_instance(inputs, stride, _unroll(units, taps), units, _finish(low, high, zero), sum_form, mode)
+        instance = _conv_instance(inputs, stride, _unroll(units, taps), units, finish + 3 * narrow, sum_form, mode)
         kernel, definition = instance or (kernel, definition)
     return PackedConv(kernel, definition, _encode(pairs, sum_form), *_scales(bias, multipliers, shifts), fields)
 
@@ -95,11 +104,11 @@ def _simple_requantization(bounds: _Bounds, shifts: np.ndarray) -> bool:
     return bool(np.all(bounds.accumulators < ACCUMULATOR_LIMIT) and np.all((right >= 1) & (right <= 30)))
 
 
-def _finish(low: int, high: int, zero: int) -> int:
+def ending(low: int, high: int, zero: int) -> int:
     """Which ending the DSP kernels use: 0 for 0..255, 1 for all of int8, 2 for any other clamp."""
     if (low, high) == (0, 255):
         return 0
-    return 1 if (low, high) == (-128 - zero, 127 - zero) else 2
+    return 1 if (low, high) == (-128 - zero, 127 - zero) else CLAMP
 
 
 def _unroll(units: int, taps: int) -> int:
@@ -117,7 +126,7 @@ def _conv_instance(
     aligned = inputs % 2 == 0 and apart <= ALIGNED_STRIDE_LIMIT
     if apart > STRIDE_LIMIT:
         return None
-    name = f"ecgd_conv_{apart}_{unroll}_{('relu', 'int8', 'clamp')[finish]}"
+    name = f"ecgd_conv_{apart}_{unroll}_{('relu', 'int8', 'clamp', 'relu_u8', 'int8_u8')[finish]}"
     name += ("" if sum_form else "_bytes") + ("" if aligned else "_any") + ("", "_dilated", "_pool2")[mode]
     once = int(unroll == units)
     name += "_once" if once else ""
@@ -128,9 +137,12 @@ def _conv_instance(
 def pack_depthwise(
     weights: np.ndarray, bias: np.ndarray, multipliers: np.ndarray, shifts: np.ndarray, low: int, high: int, zero: int,
     input_low: int, input_high: int, stride: int = 1, dilation: int = 1, target: str = "portable",
-    positions: int = 3,
+    positions: int = 3, narrow: bool = False, offset: int = 0,
 ) -> PackedConv:  # fmt: skip
-    """Pack a depthwise convolution with one filter a channel; `weights` int8 [taps, channels], else as `pack_conv`."""
+    """Pack a depthwise convolution with one filter a channel; `weights` int8 [taps, channels], else as `pack_conv`.
+
+    A `narrow` window is bytes, each larger than the zero-point-free input by `offset`: the biases take it away.
+    """
     taps, channels = weights.shape
     pairs = _pairs(weights.T.reshape(channels, 1, taps), 4)
     fields = {
@@ -140,13 +152,16 @@ def pack_depthwise(
     del target, positions
     bounds = _bounds(weights.T, bias, input_low, input_high)
     kernel, definition = "ecgd_depthwise_any", ""
-    apart, between = 2 * stride * channels, 2 * dilation * channels
+    size = 1 if narrow else 2
+    apart, between = size * stride * channels, size * dilation * channels
+    if narrow:
+        fields["narrow"] = 1
     reaches = 2 * apart + (taps - 1) * between <= DEPTHWISE_REACH
     if channels % 2 == 0 and taps <= DEPTHWISE_TAPS and reaches and _simple_requantization(bounds, shifts):
-        finish = _finish(low, high, zero)
-        kernel = f"ecgd_depthwise_{apart}_{between}_{taps}_{('relu', 'int8', 'clamp')[finish]}"
-        definition = f"ECGD_DEPTHWISE_KERNEL({kernel}, {apart}, {between}, {taps}, {finish})"
-    scale = _scales(bias, multipliers, shifts)
+        finish, kind = ending(low, high, zero), "_u8" if narrow else ""
+        kernel = f"ecgd_depthwise{kind}_{apart}_{between}_{taps}_{('relu', 'int8', 'clamp')[finish]}"
+        definition = f"ECGD_DEPTHWISE{kind.upper()}_KERNEL({kernel}, {apart}, {between}, {taps}, {finish})"
+    scale = _scales(bias - offset * weights.sum(axis=0, dtype=np.int64), multipliers, shifts)
     return PackedConv(kernel, definition, _encode(pairs, False), *scale, fields)
 
 

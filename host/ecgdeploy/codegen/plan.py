@@ -88,11 +88,18 @@ def make_plan(network: ir.Network) -> Plan:
         plain.trace.events, 1
     )  # so many more inferences may be played to choose between plans
     streams = [_planned(network, "stream", *_stream_quanta(network, narrow)) for narrow in NARROW[:budget]]
-    stream = min([plain, *streams], key=lambda plan: _score(network, plan))
+    stream = min([plain, *streams], key=lambda plan: price(network, plan))
     stream = _improved(network, stream, budget - len(streams))
     layers = _planned(network, "layers", *_layer_quanta(network))
     chosen = min(stream, layers, key=lambda p: p.arena_bytes)
     return replace(chosen, alternatives={"stream": stream.arena_bytes, "layers": layers.arena_bytes})
+
+
+def stream_plan(network: ir.Network, like: Plan | None = None) -> Plan:
+    """A first streaming plan, or one that plays like another of the same network in other storage."""
+    if like is None:
+        return _planned(network, "stream", *_stream_quanta(network))
+    return _planned(network, "stream", like.quanta, like.input_quantum, like.firsts, like.trace)
 
 
 def _longer_calls(network: ir.Network, plain: Plan) -> Plan:
@@ -101,17 +108,17 @@ def _longer_calls(network: ir.Network, plain: Plan) -> Plan:
     if not packed:
         return plain
     best_turns = dict.fromkeys(packed, 1)
-    best, best_score = plain, _score(network, plain)
+    best, best_score = plain, price(network, plain)
     trials = [dict.fromkeys(packed, turns) for turns in PACKED_TURNS]
     for trial in trials:
         plan = _planned(network, "stream", *_stream_quanta(network, turns=trial))
-        if (score := _score(network, plan)) < best_score:
+        if (score := price(network, plan)) < best_score:
             best, best_score, best_turns = plan, score, trial
     for stage in packed[:MOST_TUNED]:
         for turns in (1, *PACKED_TURNS):
             trial = {**best_turns, stage: turns}
             plan = _planned(network, "stream", *_stream_quanta(network, turns=trial))
-            if (score := _score(network, plan)) < best_score:
+            if (score := price(network, plan)) < best_score:
                 best, best_score, best_turns = plan, score, trial
     return best
 
@@ -125,7 +132,8 @@ EVENTS_PLAYED = 250_000
 WORTH = 0.3
 
 
-def _score(network: ir.Network, plan: Plan) -> float:
+def price(network: ir.Network, plan: Plan) -> float:
+    """What a plan costs, in memory and instructions: smaller is better."""
     return WORTH * math.log(plan.arena_bytes) + math.log(estimate(network, plan))
 
 
@@ -139,9 +147,17 @@ def estimate(network: ir.Network, plan: Plan) -> float:
             outputs, taps, inputs = stage.work.weights.shape
             block = -(-min(plan.quanta[stage.index], network.values[stage.writes].time) // CONV_BLOCK) * CONV_BLOCK
             total += fires * block * outputs * (0.8 * taps * inputs + 17.0)
+            if network.values[stage.reads[0].value].narrow:
+                rows, _ = widened_rows(stage, plan.quanta[stage.index])
+                total += fires * (40.0 + rows * (8.0 + WIDENING * network.values[stage.reads[0].value].channels))
         elif isinstance(stage.work, ir.Depthwise):
             taps, channels = stage.work.weights.shape
             total += fires * channels / 2 * (50.0 + 6.0 * taps * (plan.quanta[stage.index] + 1) // 2 * 2)
+            if network.values[stage.reads[0].value].narrow:  # one load a row more
+                rows = taps + CONV_BLOCK - 1 if stage.work.stride == stage.work.dilation else taps * CONV_BLOCK
+                total += fires * channels / 2 * rows * -(-plan.quanta[stage.index] // CONV_BLOCK)
+        elif isinstance(stage.work, ir.Elementwise) and network.values[stage.writes].narrow:
+            total += (10.0 + ADDING) * network.values[stage.writes].elements
         elif stage.writes >= 0:
             total += 10.0 * network.values[stage.writes].elements
         if (packing := _packing(stage)) is not None:
@@ -154,6 +170,8 @@ def estimate(network: ir.Network, plan: Plan) -> float:
 UNPACKING = {1: 0.9, 2: 0.9, 3: 1.5, 4: 1.0, 5: 1.5, 6: 1.5, 7: 2.1}
 LOOKING_UP = 5.0
 MOST_TUNED = 12
+# what bytes cost an element beside int16: to widen, to add
+WIDENING, ADDING = 2.3, 1.0
 
 
 def _worth_tuning(network: ir.Network, plan: Plan) -> list[ir.Stage]:
@@ -170,15 +188,18 @@ def _worth_tuning(network: ir.Network, plan: Plan) -> list[ir.Stage]:
 
 def _improved(network: ir.Network, plan: Plan, budget: int) -> Plan:
     """Shift the phase of convolutions (their first block) where windows and blocks then meet with less left over."""
-    best, best_score = plan, _score(network, plan)
+    best, best_score = plan, price(network, plan)
     tunable = _worth_tuning(network, plan)
-    for stage in [*tunable, *reversed(tunable)]:  # a later choice may undo the use of an earlier one
-        for first in range(1, plan.quanta[stage.index] + 1):
+    inputs = [s for s in network.stages if isinstance(s.work, ir.Input) and network.values[s.writes].time > 1]
+    longest = {s.index: plan.quanta.get(s.index, plan.input_quantum) for s in [*inputs, *tunable]}
+    longest |= {s.index: min(plan.input_quantum, network.values[s.writes].time) for s in inputs}
+    for stage in [*inputs, *tunable, *reversed(tunable), *inputs]:  # a later choice may undo the use of an earlier one
+        for first in range(1, longest[stage.index] + 1):
             budget -= 1
             if budget < 0:
                 return best
             trial = _planned(network, "stream", plan.quanta, plan.input_quantum, {**best.firsts, stage.index: first})
-            score = _score(network, trial)
+            score = price(network, trial)
             if score < best_score:
                 best, best_score = trial, score
     return best
@@ -218,10 +239,11 @@ def _layer_quanta(network: ir.Network) -> tuple[dict[int, int], int]:
 
 
 def _planned(
-    network: ir.Network, schedule: str, quanta: dict[int, int], input_quantum: int, firsts: dict[int, int] | None = None
-) -> Plan:
+    network: ir.Network, schedule: str, quanta: dict[int, int], input_quantum: int,
+    firsts: dict[int, int] | None = None, trace: Trace | None = None,
+) -> Plan:  # fmt: skip
     firsts = firsts or {}
-    trace = simulate(network, quanta, input_quantum, firsts)
+    trace = trace or simulate(network, quanta, input_quantum, firsts)
     wanted: list[Buffer] = []
     for value in network.values:
         window = trace.windows[value.index]
@@ -233,13 +255,19 @@ def _planned(
     for stage in network.stages:
         first, last = trace.stage_span[stage.index]
         if isinstance(stage.work, ir.Mean):
-            channels = network.values[stage.writes].elements
-            wanted.append(Buffer("sums", stage.index, f"sums of stage {stage.index}", 4 * channels, 0, first, last))
+            narrow = network.values[stage.reads[0].value].narrow  # then 16 bits hold every sum
+            size = _rounded((2 if narrow else 4) * network.values[stage.writes].elements)
+            wanted.append(Buffer("sums", stage.index, f"sums of stage {stage.index}", size, 0, first, last))
         if (packing := _packing(stage)) is not None:
             size = packing.scratch_bytes + scratch_rows(network, stage, packing, quanta[stage.index])
             turn = (stage.index, stage.index)
             wanted.append(
                 Buffer("scratch", stage.index, f"weights of stage {stage.index}", size, 0, first, last, turn=turn)
+            )
+        if size := widened_bytes(network, stage, quanta.get(stage.index, 1)):
+            turn = (stage.index, stage.index)
+            wanted.append(
+                Buffer("scratch", stage.index, f"window of stage {stage.index}", size, 0, first, last, turn=turn)
             )
         if isinstance(stage.work, ir.Lstm):
             size = LSTM_STATES * 2 * stage.work.units
@@ -263,14 +291,38 @@ def scratch_rows(network: ir.Network, stage: ir.Stage, packing: ir.Packing, posi
     return 0 if whole or positions == 1 else _rounded(positions * packing.group * 2)
 
 
+def widened_rows(stage: ir.Stage, positions: int) -> tuple[int, int]:
+    """Rows that a convolution of a narrow value widens for so many positions, and their distance in positions.
+
+    Windows of one position are set side by side, so that the convolution's own stride is 1.
+    """
+    read = stage.reads[0]
+    if gathered(stage):
+        return positions, read.stride
+    return (positions - 1) * read.stride + read.reach, 1
+
+
+def gathered(stage: ir.Stage) -> bool:
+    """Whether a convolution of a narrow value leaves out the rows that it does not read."""
+    return stage.reads[0].reach == 1 and stage.reads[0].stride > 1
+
+
+def widened_bytes(network: ir.Network, stage: ir.Stage, positions: int) -> int:
+    """RAM that the int16 copy of a convolution's narrow window takes; 0 for other stages."""
+    if not isinstance(stage.work, ir.Conv) or not network.values[stage.reads[0].value].narrow:
+        return 0
+    rows, _ = widened_rows(stage, -(-positions // CONV_BLOCK) * CONV_BLOCK)
+    return _rounded(2 * (rows * network.values[stage.reads[0].value].channels + READ_SLACK))
+
+
 def c_type(value: ir.Value) -> str:
     """C type of an element while it is worked on."""
-    return "float" if value.dtype == "float32" else "int16_t"
+    return "float" if value.dtype == "float32" else "uint8_t" if value.narrow else "int16_t"
 
 
 def element_bytes(value: ir.Value) -> int:
     """Bytes an element takes while it is worked on."""
-    return 4 if value.dtype == "float32" else 2
+    return 4 if value.dtype == "float32" else 1 if value.narrow else 2
 
 
 def _rounded(size: int) -> int:

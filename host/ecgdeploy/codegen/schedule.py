@@ -29,7 +29,7 @@ class _Axis:
     trail: int
     filled: int = 0
     complete: bool = False
-    padded: bool = False
+    padded: int = 0
     persistent: bool = False
     readers: list[_Reader] = field(default_factory=list)
     capacity: int = 0
@@ -123,8 +123,11 @@ class _Simulation:
     def run(self) -> Trace:
         for stage in self.network.stages:
             if isinstance(stage.work, ir.Input):
+                first = self.firsts.get(stage.index, self.input_quantum)
                 while self.left[stage.index]:
-                    n = min(self.input_quantum, self.left[stage.index])
+                    most = self.input_quantum if self.fires[stage.index] else first
+                    n = min(most, self.left[stage.index])
+                    self.fires[stage.index] += 1
                     self.event += 1
                     self.left[stage.index] -= n
                     self.write(stage, n, self.left[stage.index] == 0)
@@ -163,14 +166,15 @@ class _Simulation:
         return fired
 
     def pad_ends(self) -> bool:
-        """Once nothing else moves, append the zeros after the values that are complete."""
+        """Once nothing else moves, append a position of zeros after the values that are complete."""
         padded = False
         for axis in self.axes:
-            if axis.complete and axis.trail and not axis.padded:
+            if axis.complete and axis.padded < axis.trail:
                 dropped = self.kept(axis)
-                axis.filled += axis.trail
+                axis.filled += 1
                 axis.capacity = max(axis.capacity, axis.filled - dropped)
-                axis.padded = padded = True
+                axis.padded += 1
+                padded = True
         return padded
 
     @staticmethod

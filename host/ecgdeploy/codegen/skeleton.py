@@ -16,7 +16,15 @@ _POOL_EDGES = """/* Pool windows that the ends of the value cut: `at` is the fir
 static void pool_at_edges(void (*pool)(const ecgd_pool_t *, const int16_t *, uint32_t, int16_t *), const ecgd_pool_t *op,
                           const int16_t *x, int at, int length, int n, int16_t *out)
 {
-    for (int p = 0; p < n; p++, at += op->stride, x += op->stride * op->channels, out += op->channels) {
+    int whole = 0;
+    for (int p = 0; p < n; p += whole, at += whole * op->stride, x += whole * op->stride * op->channels,
+             out += whole * op->channels) {
+        whole = at < 0 || at + op->taps > length ? 0 : least(n - p, (length - op->taps - at) / op->stride + 1);
+        if (whole != 0) {
+            pool(op, x, (uint32_t)whole, out);
+            continue;
+        }
+        whole = 1;
         const int first = at < 0 ? -at : 0;
         const int end = at + op->taps > length ? length - at : op->taps;
         ecgd_pool_t cut = *op;
@@ -86,7 +94,9 @@ def _memory(e: Emitter) -> str:
 
 
 def _sum_type(e: Emitter, stage: int) -> str:
-    return "float" if e.network.values[e.network.stages[stage].writes].dtype == "float32" else "int32_t"
+    if e.network.values[e.network.stages[stage].writes].dtype == "float32":
+        return "float"
+    return "uint16_t" if e.network.values[e.network.stages[stage].reads[0].value].narrow else "int32_t"
 
 
 def _state(e: Emitter) -> str:
@@ -101,7 +111,7 @@ def _state(e: Emitter) -> str:
     lines += [f"    position_t at_{s.index}_{i};" for s in e.network.stages for i in range(len(s.reads))]
     lines += [f"    position_t left_{s.index};" for s in e.network.stages]
     ends = sum(1 for w in e.plan.trace.windows.values() if w.trail)
-    lines += [f"    bool padded[{ends}];"] if ends else []
+    lines += [f"    uint16_t padded[{ends}];"] if ends else []
     lines += ["    uint32_t partial; /* elements of an input block that has not arrived in full */", "} s;"]
     return "\n".join(lines) + "\n"
 
@@ -163,6 +173,8 @@ static int sweep(void);
         text += "\n" + _POOL_EDGES.replace("pool_at_edges", "pool_at_edges_f32").replace(
             "ecgd_pool_t", "ecgd_pool_f32_t"
         ).replace("int16_t *", "float *")
+    if "pool_u8" in e.needs_edges:
+        text += "\n" + _POOL_EDGES.replace("pool_at_edges", "pool_at_edges_u8").replace("int16_t *", "uint8_t *")
     return text + ("\n" + _POOL_EDGES if "pool" in e.needs_edges else "")
 
 
@@ -172,20 +184,27 @@ def _ends(e: Emitter) -> tuple[str, str]:
     if not padded:
         return "    while (sweep() != 0) {\n    }", ""
     rows = []
+    other = any(e.network.values[s.writes].padding for s in padded)  # than zeros
     for stage in padded:
         v = stage.writes
-        size = e.plan.trace.windows[v].trail * e.network.values[v].channels * element_bytes(e.network.values[v])
+        size = e.network.values[v].channels * element_bytes(e.network.values[v])
+        byte = f", {e.network.values[v].padding}" if other else ""
         rows.append(
-            f"    {{room_{v}, &s.filled_{v}, &s.left_{stage.index}, {e.plan.trace.windows[v].trail}, {size}}},\n"
+            f"    {{room_{v}, &s.filled_{v}, &s.left_{stage.index}, {e.plan.trace.windows[v].trail}, {size}{byte}}},\n"
         )
     text = (
-        "/* Append the zeros after values that are complete, once nothing else moves. */\n"
+        "/* Append a position of zeros after values that are complete, once nothing else moves: the windows stay short. */\n"
         "static const struct {\n    void *(*room)(int);\n    position_t *filled, *left;\n    uint16_t positions, bytes;\n"
+        f"{'    uint8_t fill;' + chr(10) if other else ''}"
         f"}} ends[{len(padded)}] = {{\n{''.join(rows)}}};\n\nstatic int pad_ends(void)\n{{\n    int padded = 0;\n"
-        f"    for (int i = 0; i < {len(padded)}; i++) {{\n        if (*ends[i].left == 0 && !s.padded[i]) {{\n"
-        "            zero(ends[i].room(ends[i].positions), ends[i].bytes);\n"
-        "            *ends[i].filled = (position_t)(*ends[i].filled + ends[i].positions);\n"
-        "            s.padded[i] = true;\n            padded = 1;\n        }\n    }\n"
+        f"    for (int i = 0; i < {len(padded)}; i++) {{\n        if (*ends[i].left == 0 && s.padded[i] < ends[i].positions) {{\n"
+        + (
+            "            memset(ends[i].room(1), ends[i].fill, ends[i].bytes);\n"
+            if other
+            else "            zero(ends[i].room(1), ends[i].bytes);\n"
+        )
+        +        "            *ends[i].filled = (position_t)(*ends[i].filled + 1);\n"
+        "            s.padded[i]++;\n            padded = 1;\n        }\n    }\n"
     )
     return (
         "    do {\n        while (sweep() != 0) {\n        }\n    } while (pad_ends() != 0);",
@@ -194,7 +213,7 @@ def _ends(e: Emitter) -> tuple[str, str]:
 
 
 def _contract(e: Emitter) -> str:
-    from ecgdeploy.codegen.emit import type_name
+    from ecgdeploy.codegen.emit import fill, type_name
 
     network, graph = e.network, e.graph
     steps = [s for s in network.stages if not isinstance(s.work, ir.Input)]
@@ -222,11 +241,11 @@ def _contract(e: Emitter) -> str:
             if at:
                 begin.append(f"    s.at_{stage.index}_{i} = {at};")
     leads = [
-        (v.index, e.plan.trace.windows[v.index].lead * v.channels * element_bytes(v))
+        (v, e.plan.trace.windows[v.index].lead * v.channels * element_bytes(v))
         for v in network.values
         if e.plan.trace.windows[v.index].lead and e.plan.undisturbed(v.index)
     ]
-    begin += [f"    zero(VALUE_{v}, {size});" for v, size in leads]
+    begin += [f"    {fill(v, f'VALUE_{v.index}', size)}" for v, size in leads]
     feed = "\n".join(
         f"        {'} else ' if k else ''}if (s.left_{s.index} != 0) {{\n            taken = input_{s.work.number}(next, bytes);"
         for k, s in enumerate(inputs)

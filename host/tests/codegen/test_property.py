@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from random_models import LAYERS, many_layers
 
-from ecgdeploy.codegen import generate
+from ecgdeploy.codegen import STORAGES, generate
 from ecgdeploy.codegen.host import QUICK, HostEngine
 from ecgdeploy.graph import read_tflite
 from ecgdeploy.measure.bench import run_on_board
@@ -26,7 +26,9 @@ def _differing(seed, outputs, expected):
 def _check_on_host(seed):
     model = many_layers(seed, PER_MODEL)
     graph = read_tflite(model)
-    engine, reference = HostEngine(graph, flags=QUICK), TflmReference(model)
+    storage = STORAGES[seed % 2]  # every second one keeps bytes wherever it can
+    engine = HostEngine(graph, generate(graph, storage=storage), flags=QUICK)
+    reference = TflmReference(model)
     for number, inputs in enumerate(random_inputs(graph, INPUTS, seed)):
         assert not _differing(seed, engine.run(inputs, (None, 1, 97)[number % 3]), reference.run(inputs))
 
@@ -48,7 +50,7 @@ def test_random_layers_on_the_emulated_board(seed):
     model = many_layers(seed, PER_MODEL)
     graph = read_tflite(model)
     inputs = random_inputs(graph, INPUTS, seed)
-    run = run_on_board(graph, generate(graph, "cortex-m4"), inputs, piece=61)
+    run = run_on_board(graph, generate(graph, "cortex-m4", storage=STORAGES[seed % 2]), inputs, piece=61)
     reference = TflmReference(model)
     for one, outputs in zip(inputs, run.outputs, strict=True):
         assert not _differing(seed, outputs, reference.run(one))

@@ -1,0 +1,158 @@
+/* Values kept as bytes (q + 128): pooling, sums, addition, and what widens them for kernels that want int16. */
+#include "ecgd_kernels.h"
+#include "ecgd_requantize.h"
+
+#include <string.h>
+
+#if defined(__ARM_FEATURE_DSP) && !defined(ECGD_FORCE_PORTABLE)
+#define ECGD_DSP 1
+#include <arm_acle.h>
+#endif
+
+static inline uint32_t four(const void *p) { /* any alignment */
+    uint32_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+static inline void put_four(void *p, uint32_t x) { memcpy(p, &x, sizeof x); }
+
+static inline uint8_t in_range(int32_t x, int32_t low, int32_t high) {
+    return (uint8_t)(x < low ? low : (x > high ? high : x));
+}
+
+void ecgd_max_pool_u8(const ecgd_pool_t *pool, const uint8_t *window, uint32_t positions, uint8_t *out) {
+    const uint32_t channels = pool->channels;
+    const int32_t low = pool->low + pool->zero + 128, high = pool->high + pool->zero + 128;
+    for (uint32_t p = 0; p < positions; p++, window += pool->stride * channels, out += channels) {
+        uint32_t c = 0;
+#ifdef ECGD_DSP
+        if (low <= 0 && high >= 255) { /* a clamp wider than the type has nothing to do */
+            for (; c + 4 <= channels; c += 4) {
+                const uint8_t *x = window + c;
+                uint8x4_t best = (uint8x4_t)four(x);
+                for (uint32_t k = pool->taps; k > 1; k--) {
+                    x += channels;
+                    const uint8x4_t next = (uint8x4_t)four(x);
+                    (void)__usub8(best, next);
+                    best = (uint8x4_t)__sel(best, next);
+                }
+                put_four(out + c, (uint32_t)best);
+            }
+        }
+#endif
+        for (; c < channels; c++) {
+            uint8_t best = window[c];
+            for (uint32_t k = 1; k < pool->taps; k++) {
+                const uint8_t x = window[k * channels + c];
+                best = x > best ? x : best;
+            }
+            out[c] = in_range(best, low, high);
+        }
+    }
+}
+
+static inline int32_t rescale(const ecgd_elementwise_t *op, uint32_t input, uint8_t u) {
+    const int32_t x = (int32_t)u - op->offset[input];
+    return ecgd_requantize_inline(x * (int32_t)(1u << op->left_shift), op->multiplier[input], op->right[input]);
+}
+
+#ifdef ECGD_DSP
+/* (2 * a * b + 2^31) / 2^32: ecgd_high_mul of half of `doubled`. */
+static inline int32_t high_mul_doubled(int32_t doubled, int32_t b) {
+    int32_t x;
+    __asm__("smmulr %0, %1, %2" : "=r"(x) : "r"(doubled), "r"(b));
+    return x;
+}
+
+/* ecgd_divide_pot for an exponent of at least 1, before its last halving and without the 1 that rounds there. */
+static inline int32_t divide_but_one(int32_t x, uint32_t less_one) { return (x + (x >> 31)) >> less_one; }
+
+/* An input whose scale is the larger one has the multiplier 1/2 exactly: x * 2^20 becomes x * 2^19. */
+static inline int is_half(const ecgd_elementwise_t *op, uint32_t input) {
+    return op->multiplier[input] == 1 << 30 && op->right[input] == 0;
+}
+
+static void add_with_half(const ecgd_elementwise_t *op, uint32_t other, const uint8_t *a, const uint8_t *b,
+                          uint32_t count, uint8_t *out) {
+    const int32_t multiplier = op->multiplier[other], last = op->multiplier[2];
+    const uint32_t right = (uint32_t)op->right[other] - 1u, last_right = (uint32_t)op->right[2] - 1u;
+    const int32_t offset_a = op->offset[other] * (1 << 21), offset_b = op->offset[1 - other] * (1 << 20);
+    const int32_t offset = 2 * op->offset[2] + 1;
+    for (const uint8_t *end = a + count; a != end;) {
+        const int32_t x = divide_but_one(high_mul_doubled((*a++ << 21) - offset_a, multiplier), right) + 1;
+        const int32_t doubled = (x & ~1) + ((*b++ << 20) - offset_b);
+        int32_t u = divide_but_one(high_mul_doubled(doubled, last), last_right) + offset;
+        __asm__("usat %0, #8, %1, asr #1" : "=r"(u) : "r"(u));
+        *out++ = (uint8_t)u;
+    }
+}
+#endif
+
+void ecgd_add_u8(const ecgd_elementwise_t *op, const uint8_t *a, const uint8_t *b, uint32_t count, uint8_t *out) {
+    const int32_t low = op->low + op->offset[2], high = op->high + op->offset[2];
+#ifdef ECGD_DSP
+    if (op->left_shift == 20 && op->right[2] > 0 && low <= 0 && high >= 255) {
+        if (is_half(op, 1) && op->right[0] > 0) {
+            add_with_half(op, 0, a, b, count, out);
+            return;
+        }
+        if (is_half(op, 0) && op->right[1] > 0) {
+            add_with_half(op, 1, b, a, count, out);
+            return;
+        }
+    }
+#endif
+    for (uint32_t i = 0; i < count; i++) {
+        const int32_t sum = rescale(op, 0, a[i]) + rescale(op, 1, b[i]);
+        const int32_t x = ecgd_requantize_inline(sum, op->multiplier[2], op->right[2]);
+        out[i] = in_range(x + op->offset[2], low, high);
+    }
+}
+
+void ecgd_accumulate_u8(uint16_t *sums, const uint8_t *in, uint32_t channels, uint32_t positions) {
+    for (uint32_t c = 0; c < channels; c++) {
+        const uint8_t *x = in + c;
+        uint32_t sum = sums[c];
+        for (uint32_t p = positions; p != 0; p--, x += channels) {
+            sum += *x;
+        }
+        sums[c] = (uint16_t)sum;
+    }
+}
+
+void ecgd_requantize_sums_u8(const uint16_t *sums, uint32_t count, int32_t offset, int32_t multiplier, int32_t right,
+                             int16_t low, int16_t high, int16_t *out) {
+    for (uint32_t i = 0; i < count; i++) {
+        out[i] = ecgd_clamp(ecgd_requantize_inline(sums[i] - offset, multiplier, right), low, high);
+    }
+}
+
+void ecgd_widen_rows(const uint8_t *in, uint32_t rows, uint32_t count, uint32_t step, uint8_t offset, int16_t *out) {
+    for (; rows != 0; rows--, in += step, out += count) {
+        uint32_t i = 0;
+#ifdef ECGD_DSP
+        const int16x2_t offsets = (int16x2_t)(offset * 0x10001u);
+        for (; i + 4 <= count; i += 4) {
+            const uint32_t bytes = four(in + i);
+            const uint32_t even = (uint32_t)__ssub16((int16x2_t)__uxtb16((uint8x4_t)bytes), offsets);
+            const uint32_t odd = (uint32_t)__ssub16((int16x2_t)__uxtb16((uint8x4_t)(bytes >> 8 | bytes << 24)), offsets);
+            put_four(out + i, (even & 0xffffu) | odd << 16);
+            put_four(out + i + 2, even >> 16 | (odd & 0xffff0000u));
+        }
+#endif
+        for (; i < count; i++) {
+            out[i] = (int16_t)(in[i] - offset);
+        }
+    }
+}
+
+void ecgd_load_u8(const int8_t *in, uint32_t count, uint8_t *out) {
+    uint32_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        put_four(out + i, four(in + i) ^ 0x80808080u);
+    }
+    for (; i < count; i++) {
+        out[i] = (uint8_t)(in[i] + 128);
+    }
+}
