@@ -132,13 +132,15 @@ void ecgd_widen_rows(const uint8_t *in, uint32_t rows, uint32_t count, uint32_t 
     for (; rows != 0; rows--, in += step, out += count) {
         uint32_t i = 0;
 #ifdef ECGD_DSP
-        const int16x2_t offsets = (int16x2_t)(offset * 0x10001u);
+        const uint32_t offsets = offset * 0x10001u;
         for (; i + 4 <= count; i += 4) {
-            const uint32_t bytes = four(in + i);
-            const uint32_t even = (uint32_t)__ssub16((int16x2_t)__uxtb16((uint8x4_t)bytes), offsets);
-            const uint32_t odd = (uint32_t)__ssub16((int16x2_t)__uxtb16((uint8x4_t)(bytes >> 8 | bytes << 24)), offsets);
-            put_four(out + i, (even & 0xffffu) | odd << 16);
-            put_four(out + i + 2, even >> 16 | (odd & 0xffff0000u));
+            uint32_t even, odd = four(in + i), low;
+            __asm__("uxtb16 %0, %1\n\tuxtb16 %1, %1, ror #8\n\tssub16 %0, %0, %3\n\tssub16 %1, %1, %3\n\t"
+                    "pkhbt %2, %0, %1, lsl #16\n\tpkhtb %1, %1, %0, asr #16"
+                    : "=&r"(even), "+r"(odd), "=&r"(low)
+                    : "r"(offsets));
+            put_four(out + i, low);
+            put_four(out + i + 2, odd);
         }
 #endif
         for (; i < count; i++) {

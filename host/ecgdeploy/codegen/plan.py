@@ -128,13 +128,13 @@ NARROW = (8, 16, 32, 64)
 # blocks of positions in a call of a layer with packed weights: they are unpacked once a call
 PACKED_TURNS = (2, 4, 6, 8)
 EVENTS_PLAYED = 250_000
-# what a percent of memory may cost in percent of instructions
-WORTH = 0.3
+# what a percent of memory may cost in percent of instructions: by the length of calls and the storage, by phases
+WORTH, PHASE_WORTH = 0.2, 0.15
 
 
-def price(network: ir.Network, plan: Plan) -> float:
+def price(network: ir.Network, plan: Plan, worth: float = WORTH) -> float:
     """What a plan costs, in memory and instructions: smaller is better."""
-    return WORTH * math.log(plan.arena_bytes) + math.log(estimate(network, plan))
+    return worth * math.log(plan.arena_bytes) + math.log(estimate(network, plan))
 
 
 def estimate(network: ir.Network, plan: Plan) -> float:
@@ -171,7 +171,7 @@ UNPACKING = {1: 0.9, 2: 0.9, 3: 1.5, 4: 1.0, 5: 1.5, 6: 1.5, 7: 2.1}
 LOOKING_UP = 5.0
 MOST_TUNED = 12
 # what bytes cost an element beside int16: to widen, to add
-WIDENING, ADDING = 2.3, 1.0
+WIDENING, ADDING = 2.8, 1.0
 
 
 def _worth_tuning(network: ir.Network, plan: Plan) -> list[ir.Stage]:
@@ -188,7 +188,7 @@ def _worth_tuning(network: ir.Network, plan: Plan) -> list[ir.Stage]:
 
 def _improved(network: ir.Network, plan: Plan, budget: int) -> Plan:
     """Shift the phase of convolutions (their first block) where windows and blocks then meet with less left over."""
-    best, best_score = plan, price(network, plan)
+    best, best_score = plan, price(network, plan, PHASE_WORTH)
     tunable = _worth_tuning(network, plan)
     inputs = [s for s in network.stages if isinstance(s.work, ir.Input) and network.values[s.writes].time > 1]
     longest = {s.index: plan.quanta.get(s.index, plan.input_quantum) for s in [*inputs, *tunable]}
@@ -199,7 +199,7 @@ def _improved(network: ir.Network, plan: Plan, budget: int) -> Plan:
             if budget < 0:
                 return best
             trial = _planned(network, "stream", plan.quanta, plan.input_quantum, {**best.firsts, stage.index: first})
-            score = price(network, trial)
+            score = price(network, trial, PHASE_WORTH)
             if score < best_score:
                 best, best_score = trial, score
     return best

@@ -23,7 +23,7 @@ MOST_SUMMED = 257
 
 def plan_with_storage(network: ir.Network, storage: str = "auto") -> tuple[ir.Network, Plan]:
     """The network with the better storage of every value ("auto"), bytes where they can be, or int16; and its plan."""
-    groups = candidates(network) if storage != "int16" else []
+    groups = candidates(network, storage == "bytes") if storage != "int16" else []
     if groups and storage == "bytes":
         network = _narrowed(network, frozenset().union(*groups))
     if not groups or storage == "bytes":
@@ -59,8 +59,12 @@ def _narrowed(network: ir.Network, chosen: frozenset[int]) -> ir.Network:
     return replace(network, values=tuple(replace(v, narrow=v.index in chosen) for v in network.values))
 
 
-def candidates(network: ir.Network) -> list[frozenset[int]]:
-    """Values that can be kept as bytes, in groups that must be so together."""
+def candidates(network: ir.Network, widened: bool = False) -> list[frozenset[int]]:
+    """Values that can be kept as bytes, in groups that must be so together.
+
+    Those that a convolution of several taps reads are among them only if they may be `widened`: its windows overlap, so
+    that every position would be widened again and again.
+    """
     group = {v.index: v.index for v in network.values}
 
     def root(value: int) -> int:
@@ -73,7 +77,7 @@ def candidates(network: ir.Network) -> list[frozenset[int]]:
         users = [r.value for r in stage.reads] + ([stage.writes] if stage.writes >= 0 else [])
         joined = _joins(stage)
         for value in users:
-            possible[value] = possible[value] and (joined or _allows(network, stage, value))
+            possible[value] = possible[value] and (joined or _allows(network, stage, value, widened))
         for value in users[1:] if joined else []:
             group[root(value)] = root(users[0])
     members: dict[int, list[int]] = {}
@@ -95,7 +99,7 @@ def _joins(stage: ir.Stage) -> bool:
     )
 
 
-def _allows(network: ir.Network, stage: ir.Stage, value: int) -> bool:
+def _allows(network: ir.Network, stage: ir.Stage, value: int, widened: bool) -> bool:
     work = stage.work
     if isinstance(work, ir.Input):
         return True
@@ -103,7 +107,8 @@ def _allows(network: ir.Network, stage: ir.Stage, value: int) -> bool:
         y = network.values[stage.writes]
         if value == stage.writes:
             return ending(work.requant.low, work.requant.high, y.zero_point) != CLAMP
-        return not stage.reads[0].whole and not (work.pool > 1) and network.values[value].time > 1
+        read = stage.reads[0]
+        return not read.whole and work.pool == 1 and network.values[value].time > 1 and (widened or read.reach == 1)
     if isinstance(work, ir.Depthwise) and work.packing is None:
         return value != stage.writes and not stage.reads[0].whole
     if isinstance(work, ir.Mean):
