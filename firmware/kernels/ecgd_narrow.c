@@ -79,7 +79,9 @@ static void add_with_half(const ecgd_elementwise_t *op, uint32_t other, const ui
     const uint32_t right = (uint32_t)op->right[other] - 1u, last_right = (uint32_t)op->right[2] - 1u;
     const int32_t offset_a = op->offset[other] * (1 << 21), offset_b = op->offset[1 - other] * (1 << 20);
     const int32_t offset = 2 * op->offset[2] + 1;
-    for (const uint8_t *end = a + count; a != end;) {
+    const uint8_t *const end = a + count;
+#pragma GCC unroll 2
+    while (a != end) {
         const int32_t x = divide_but_one(high_mul_doubled((*a++ << 21) - offset_a, multiplier), right) + 1;
         const int32_t doubled = (x & ~1) + ((*b++ << 20) - offset_b);
         int32_t u = divide_but_one(high_mul_doubled(doubled, last), last_right) + offset;
@@ -110,7 +112,34 @@ void ecgd_add_u8(const ecgd_elementwise_t *op, const uint8_t *a, const uint8_t *
     }
 }
 
+/* Where four channels are summed at a time, the sums of channels 1 and 2 of every four stand in each other's place. */
+static inline uint32_t place_of_sum(uint32_t channel, uint32_t channels) {
+#ifdef ECGD_DSP
+    if (channels % 4 == 0) {
+        return (channel & ~3u) | (channel & 1u) << 1 | (channel >> 1 & 1u);
+    }
+#endif
+    (void)channels;
+    return channel;
+}
+
 void ecgd_accumulate_u8(uint16_t *sums, const uint8_t *in, uint32_t channels, uint32_t positions) {
+#ifdef ECGD_DSP
+    if (channels % 4 == 0) {
+        for (const uint8_t *end = in + channels; in != end; in += 4, sums += 4) {
+            uint16x2_t even = (uint16x2_t)four(sums), odd = (uint16x2_t)four(sums + 2);
+            const uint8_t *x = in;
+            for (uint32_t p = positions; p != 0; p--, x += channels) {
+                const uint32_t bytes = four(x);
+                even = __uxtab16(even, (uint8x4_t)bytes);
+                odd = __uxtab16(odd, (uint8x4_t)(bytes >> 8 | bytes << 24));
+            }
+            put_four(sums, (uint32_t)even);
+            put_four(sums + 2, (uint32_t)odd);
+        }
+        return;
+    }
+#endif
     for (uint32_t c = 0; c < channels; c++) {
         const uint8_t *x = in + c;
         uint32_t sum = sums[c];
@@ -124,7 +153,8 @@ void ecgd_accumulate_u8(uint16_t *sums, const uint8_t *in, uint32_t channels, ui
 void ecgd_requantize_sums_u8(const uint16_t *sums, uint32_t count, int32_t offset, int32_t multiplier, int32_t right,
                              int16_t low, int16_t high, int16_t *out) {
     for (uint32_t i = 0; i < count; i++) {
-        out[i] = ecgd_clamp(ecgd_requantize_inline(sums[i] - offset, multiplier, right), low, high);
+        const int32_t sum = sums[place_of_sum(i, count)] - offset;
+        out[i] = ecgd_clamp(ecgd_requantize_inline(sum, multiplier, right), low, high);
     }
 }
 
