@@ -103,7 +103,7 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
     """Train one experiment, score it on the host, and measure it where it fits."""
     from ecgdeploy.quantization.precision import convert_all
     from ecgdeploy.quantization.runner import TfliteRunner
-    from ecgdeploy.training import run
+    from ecgdeploy.training import run, runtime
 
     experiment, scratch = unit.params["experiment"], context.work(unit)
     task = whole_task(QUICK_TASK if context.quick else TASK, context.data)
@@ -141,6 +141,7 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
                 scratch, model=f"{experiment} int8", board=board, engine="static", why=str(error), quality=quality
             )
         yield Done(f"{unit.id}/{board}", result, common)
+    runtime.forget()
 
 
 def _some(view: Any, count: int) -> Any:

@@ -130,7 +130,7 @@ def one_run(
 ) -> dict[str, np.ndarray]:
     """Fine-tune once and score the test records; read back where that is done."""
     from ecgdeploy.quantization import qat
-    from ecgdeploy.training import pretrain
+    from ecgdeploy.training import pretrain, runtime
     from ecgdeploy.training.loop import predict
 
     path = folder / "answers.npz"
@@ -147,9 +147,7 @@ def one_run(
         )
         temporary.replace(path)
         shutil.rmtree(folder / "shards", ignore_errors=True)  # the same records for every run: they are read again
-        import keras
-
-        keras.backend.clear_session()
+        runtime.forget()
     with np.load(path) as content:
         return {name: content[name] for name in content.files}
 

@@ -81,3 +81,10 @@ def strategy(name: str) -> Any:
             "start one process per host, each with its own TF_CONFIG (cluster and task)",
         )
     return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def forget() -> None:
+    """Let go of every network of this process: a study of many trainings would keep them all in memory."""
+    import keras
+
+    keras.backend.clear_session()
