@@ -29,7 +29,7 @@ def _levels(draw, bits, kind):
     return np.unique(np.concatenate([[0], draw.choice(np.arange(-128, 128), (1 << bits) - 1, replace=False)]))
 
 
-def on_grids(model, seed, widths=range(1, 8)):
+def on_grids(model, seed, widths=(1, 2, 3, 4, 5, 6, 7)):
     """`model` with every int8 constant moved to a grid of 1 to 7 bits."""
     draw = np.random.default_rng(seed)
     found = unpack(model)
