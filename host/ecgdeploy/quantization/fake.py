@@ -130,11 +130,11 @@ class FakeAdd(_Ranged, keras.layers.Add):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class Folded(keras.layers.Layer):
-    """Where a batch normalization was: it is in the weights of the layer before."""
+class Folded(_Ranged, keras.layers.Layer):
+    """Where a batch normalization was: it is in the weights of the layer before; rounds where no ReLU follows."""
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:  # noqa: ARG002 - as it was called
-        return inputs
+        return self._out(inputs)
 
 
 #: float layer -> its rounding twin; layers that only move values (pooling, reshape) need none

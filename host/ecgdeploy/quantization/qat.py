@@ -126,7 +126,11 @@ def fake_quantized(
     def twin(layer: Any) -> Any:
         config = layer.get_config()
         if isinstance(layer, keras.layers.BatchNormalization):
-            return fake.Folded(name=layer.name) if fold else layer.__class__.from_config(config)
+            if not fold:
+                return layer.__class__.from_config(config)
+            # a residual branch ends here, without ReLU: unrounded, its addition would run in float
+            rounds = layer.name in ends and ends[layer.name] not in keep_float
+            return fake.Folded(name=layer.name, limits=limits[layer.name] if rounds else None)
         kind: Any = fake.TWINS.get(type(layer))
         if kind is None:
             if isinstance(layer, (*fake.PASSING, keras.layers.InputLayer)):
@@ -254,7 +258,7 @@ def unrounded(model: Any) -> Any:
 
     def plain(layer: Any) -> Any:
         config = layer.get_config()
-        if isinstance(layer, tuple(fake.TWINS.values())):
+        if isinstance(layer, (*fake.TWINS.values(), fake.Folded)):
             config |= {"limits": None, "input_limits": None, "quantize_weights": False}
         return layer.__class__.from_config(config)
 

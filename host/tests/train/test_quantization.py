@@ -164,3 +164,17 @@ def test_a_file_that_is_no_model_ends_in_one_line(tmp_path):
     (tmp_path / "broken.keras").write_bytes(b"not a model")
     with pytest.raises(ModelError, match=r"broken\.keras: the converter failed"):
         convert(tmp_path / "broken.keras", "float32")
+
+
+def test_a_residual_network_is_integer_from_end_to_end_after_qat(tmp_path):
+    from ecgdeploy import models
+    from ecgdeploy.graph import read_tflite
+    from ecgdeploy.quantization import qat
+    from ecgdeploy.quantization.precision import convert
+
+    small = {"width": 0.0625, "blocks": [1, 1], "samples": 64, "classes": 3}
+    model = models.build("weimann-resnet", **small)
+    limits = qat.observe(model, TinyTask().calibration().inputs)
+    qat.fake_quantized(model, limits).save(tmp_path / "qat.keras")
+    graph = read_tflite(convert(tmp_path / "qat.keras", "int8-qat").content)
+    assert {tensor.dtype for tensor in graph.tensors if tensor.data is None} == {"int8"}
