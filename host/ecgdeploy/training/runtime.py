@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import suppress
 from typing import Any
 
 from ecgdeploy.errors import BuildError, UsageError
@@ -15,7 +16,8 @@ def tensorflow(threads: int | None = None, *, deterministic: bool = True) -> Any
     """Import TensorFlow with quiet logs, deterministic operators and at most `threads` CPU threads.
 
     The thread count comes from `threads`, else from the environment's ECGDEPLOY_THREADS, else TensorFlow's own choice;
-    it can only be set before the first operator runs, so later calls keep the first one's.
+    it can only be set before the first operator runs, so later calls, and a caller who used TensorFlow before, keep
+    what is set.
 
     Raises
     ------
@@ -33,9 +35,10 @@ def tensorflow(threads: int | None = None, *, deterministic: bool = True) -> Any
         raise BuildError("TensorFlow is not installed", "pip install 'ecgdeploy[train]'") from error
     if not _ready:
         wanted = threads or int(os.environ.get("ECGDEPLOY_THREADS", "0"))
-        if wanted:
-            tf.config.threading.set_intra_op_parallelism_threads(wanted)
-            tf.config.threading.set_inter_op_parallelism_threads(min(wanted, 2))
+        with suppress(RuntimeError):  # the caller has already run an operator
+            if wanted:
+                tf.config.threading.set_intra_op_parallelism_threads(wanted)
+                tf.config.threading.set_inter_op_parallelism_threads(min(wanted, 2))
         if deterministic:
             tf.config.experimental.enable_op_determinism()
         tf.get_logger().setLevel("ERROR")
