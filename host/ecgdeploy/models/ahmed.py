@@ -109,8 +109,10 @@ def ahmed_resnet(
 def _conv(x: Any, filters: int, kernel: int, stride: int, name: str) -> Any:
     import keras
 
+    # over a height of one the stride in that direction is nothing; oneDNN fails on 1 x 1 with strides (1, 2)
+    strides = (stride, stride) if kernel == 1 else (1, stride)
     return keras.layers.Conv2D(
-        filters, (1, kernel), (1, stride), "same", use_bias=False, kernel_initializer="he_normal", name=name
+        filters, (1, kernel), strides, "same", use_bias=False, kernel_initializer="he_normal", name=name
     )(x)
 
 
