@@ -156,3 +156,18 @@ def test_missing_tools_are_named_with_the_packages_before_anything_is_written(tm
     assert "arm-none-eabi-gcc" in done.stderr
     assert "apt-get install" in done.stderr
     assert not out.exists()
+
+
+def test_the_bound_before_code_is_generated_counts_the_bits_that_channels_need():
+    from ecgdeploy.graph import read_tflite
+    from ecgdeploy.projects.fit import constant_bytes, packed_bound
+
+    b = Builder()
+    x = b.input((1, 8), "int8", 0.5)
+    weights = np.tile(np.array([-90, 0, 90, 0], np.int8), (64, 2))  # three values: two bits
+    w = b.constant(weights, scale=0.01)
+    y = b.tensor((1, 64), "int8", 0.5)
+    b.operator("FULLY_CONNECTED", [x, w, b.constant(np.zeros(64, np.int32), scale=0.005)], [y],
+               ("FullyConnectedOptions", {}))  # fmt: skip
+    graph = read_tflite(b.finish([y]))
+    assert (constant_bytes(graph), packed_bound(graph)) == (512 + 256, 128 + 256)

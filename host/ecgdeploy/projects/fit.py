@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ecgdeploy.errors import BuildError
 from ecgdeploy.projects.types import Request
 
 if TYPE_CHECKING:
     from ecgdeploy.codegen import LayerWeights
-    from ecgdeploy.graph import Graph
+    from ecgdeploy.graph import Graph, Tensor
 
 HEAVIEST = 3
 
@@ -31,6 +33,22 @@ def constant_bytes(graph: Graph) -> int:
     read = {index for operator in graph.operators for index in operator.inputs if index >= 0}
     weights = {tensor.data.tobytes() for tensor in map(graph.tensor, read) if tensor.data is not None}
     return sum(len(data) for data in weights)
+
+
+def packed_bound(graph: Graph) -> int:
+    """Least bytes of the same weights, were every layer packed in the bits that its channels' distinct values need."""
+    read = {index for operator in graph.operators for index in operator.inputs if index >= 0}
+    tensors = {t.data.tobytes(): t for t in map(graph.tensor, read) if t.data is not None}
+    return sum(-(-tensor.elements * _least_bits(tensor) // 8) for tensor in tensors.values())
+
+
+def _least_bits(tensor: Tensor) -> int:
+    if tensor.dtype != "int8" or tensor.data is None:
+        return tensor.bytes * 8 // max(tensor.elements, 1)
+    axis = tensor.quantization.axis if tensor.quantization and tensor.data.ndim > 1 else 0
+    channels = np.moveaxis(tensor.data, axis, 0) if tensor.data.ndim > 1 else tensor.data[None]
+    distinct = max(len(np.unique(channel)) for channel in channels)
+    return max(1, (distinct - 1).bit_length())
 
 
 def saved_bytes(weights: tuple[LayerWeights, ...]) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ecgdeploy.boards import Memory
 from ecgdeploy.errors import BuildError
-from ecgdeploy.projects.fit import check_before_compile, constant_bytes, overflow_error, saved_bytes
+from ecgdeploy.projects.fit import check_before_compile, constant_bytes, overflow_error, packed_bound, saved_bytes
 from ecgdeploy.projects.registry import Image
 from ecgdeploy.projects.sources import firmware_files, render_template
 from ecgdeploy.projects.types import Project, Request
@@ -82,8 +82,7 @@ def static_engine(request: Request) -> EnginePart:
     """C generated for this model and core."""
     from ecgdeploy.codegen import generate
 
-    # before pages of C are generated for nothing: packed to one bit, weights are an eighth of their int8 bytes
-    check_before_compile(request, constant_bytes(request.model.graph) // 8, 0)
+    check_before_compile(request, packed_bound(request.model.graph), 0)  # before pages of C are generated for nothing
     target = "cortex-m4" if request.board.core.dsp else "portable"
     engine = generate(request.model.graph, target, weights_option(request))
     return EnginePart(

@@ -25,7 +25,7 @@ def ecgdeploy(*arguments, **environment):
     [
         ("float16", "tflm", "the nearest that does is float32"),
         ("dynamic", "tflm", "the nearest that does is int8"),
-        ("float32", "static", "the nearest that does is int8"),
+        ("dynamic", "static", "the nearest that does is int8"),
         ("int8", "litert", "board nano33ble has no engine litert"),
     ],
 )
