@@ -1,4 +1,5 @@
-/* Port for Arduino boards under ArduinoCore-mbed: the sketch calls this once, then ecgd_app_init() and ecgd_app_poll(). */
+/* Port for Arduino boards, one implementation a core in port/arduino_*: the sketch calls this once, then ecgd_app_init()
+ * and ecgd_app_poll(). */
 #ifndef ECGD_PORT_ARDUINO_H
 #define ECGD_PORT_ARDUINO_H
 

@@ -143,6 +143,8 @@ class PlatformIO(Facts):
         Flags this board needs added or taken away.
     uploader : str
         PlatformIO package that the upload needs; empty where none is downloaded.
+    first_time : str
+        What a board fresh from its box needs before any firmware runs; empty where nothing.
     """
 
     platform: str
@@ -151,6 +153,7 @@ class PlatformIO(Facts):
     build_flags: Annotated[tuple[str, ...], Field(strict=False)] = ()
     build_unflags: Annotated[tuple[str, ...], Field(strict=False)] = ()
     uploader: str = ""
+    first_time: str = ""
 
 
 class Upload(Facts):

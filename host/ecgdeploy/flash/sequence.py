@@ -23,7 +23,8 @@ from ecgdeploy.provenance import MANIFEST, read_manifest
 BOOTLOADER_SECONDS = 8.0
 APPLICATION_SECONDS = 10.0
 POLL_SECONDS = 0.1
-IMAGE_NAMES = {"bossac": ("firmware.bin",), "dfu": ("firmware.bin",), "uf2": ("firmware.uf2",)}
+IMAGE_NAMES = {"bossac": ("firmware.bin",), "dfu": ("firmware.bin",), "uf2": ("firmware.uf2",),
+               "stlink": ("firmware.hex", "firmware.bin")}  # fmt: skip
 
 
 @dataclass(frozen=True)

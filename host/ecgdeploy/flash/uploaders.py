@@ -125,6 +125,9 @@ def command(board: Board, uploader: Uploader, folder: Path, image: Path, port: s
         return ["JLinkExe", "-device", device, "-if", "SWD", "-speed", "4000", "-autoconnect", "1", "-NoGui", "1",
                 "-ExitOnError", "1", "-CommandFile", str(script)]  # fmt: skip
     if uploader.method == "stlink":
+        if image.suffix == ".bin":
+            assert board.memory is not None
+            return ["st-flash", "--reset", "write", str(image), hex(board.memory.flash.origin)]
         return ["st-flash", "--reset", "--format", "ihex", "write", str(image)]
     raise UsageError(
         f"no command for upload method '{uploader.method}'", f"{board.name} offers: {', '.join(board.upload.methods)}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgdeploy import __version__
+from ecgdeploy.boards import Board
 from ecgdeploy.errors import BuildError, UsageError
 from ecgdeploy.projects import tflm
 from ecgdeploy.projects.fit import check_before_compile
@@ -24,12 +25,16 @@ from ecgdeploy.toolchains import armabi, platformio
 from ecgdeploy.toolchains.linkmap import Sizes
 
 TEMPLATES = "platformio_arduino"
-CORE_FOLDERS = ("include", "link", "app", "port/arduino")
+CORE_FOLDERS = ("include", "link", "app", "port/arduino")  # and the port of the board's family
 CORE, ENGINE = "lib/ecgd_core", "lib/ecgd_engine"
 # in PlatformIO's registry; a TFLM of January 2023, without all of today's int8 registrations
 REGISTRY_TFLM = "spaziochirale/Chirale_TensorFLowLite@^2.0.0"
 CXX = ("-std=gnu++17",)
-SPEED = ("-O2",)  # the core's -Os makes kernels 1.2-7 times slower
+CORES_CXX = ("-std=gnu++11", "-std=gnu++14")  # what the cores append for everything
+# as on the emulated board: a fused multiply-add gives other last bits than the reference
+SPEED = ("-O2", "-ffp-contract=off")
+# the cores' own: -Os makes kernels 1.2-7 times slower, -Ofast gives other floats than the reference
+SIZE = ("-Os", "-Ofast")
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Library:
     sources: dict[str, bytes]
     extra: dict[str, bytes] = field(default_factory=dict)
     flags: tuple[str, ...] = SPEED
-    unflags: tuple[str, ...] = ("-Os",)
+    unflags: tuple[str, ...] = SIZE
     project_flags: tuple[str, ...] = ()
     lib_deps: tuple[str, ...] = ()
     ram_bytes: int = 0
@@ -92,7 +97,7 @@ def render_tflm(request: Request) -> Project:
             sources,
             extra=tflm.library_files(library, generated["ecgd_tflm_operators.h"]),
             flags=(*SPEED, *CXX, "-Itflm/include", *(f"-D{name}" for name in tflm.definitions(library))),
-            unflags=("-Os", "-std=gnu++14"),
+            unflags=(*SIZE, *CORES_CXX),
             project_flags=(f"-L{ENGINE}/tflm/lib", "-ltensorflow-microlite"),
             facts=facts | {"tflm_archive_sha256": library.sha256, "cmsis_nn": library.cmsis_nn},
         )
@@ -101,7 +106,7 @@ def render_tflm(request: Request) -> Project:
         part = Library(
             sources,
             flags=(*SPEED, *packaged.flags),
-            unflags=("-Os", "-std=gnu++14") if standard else ("-Os",),
+            unflags=(*SIZE, *CORES_CXX) if standard else SIZE,
             lib_deps=(f"symlink://{packaged.root}",),
             facts=facts | {"tflm_library_sha256": packaged.sha256},
         )
@@ -124,7 +129,7 @@ def render_with(request: Request, engine: Library) -> Project:
     if board.platformio is None:
         raise UsageError(f"{board.name} is not built with PlatformIO", "--emulate builds for its emulated twin")
     check_before_compile(request, engine.flash_bytes, engine.ram_bytes)
-    files = {f"{CORE}/src/{Path(name).name}": data for name, data in firmware_files(CORE_FOLDERS).items()}
+    files = {f"{CORE}/src/{Path(name).name}": data for name, data in firmware_files((*CORE_FOLDERS, f"port/{board.family}")).items()}
     files |= {f"{ENGINE}/src/{name}": data for name, data in engine.sources.items()}
     files |= {f"{ENGINE}/{name}": data for name, data in engine.extra.items()}
     build_flags = (*board.platformio.build_flags, *engine.project_flags)
@@ -138,7 +143,7 @@ def render_with(request: Request, engine: Library) -> Project:
         "board": board.name,
     }
     build_id = sha256_json(identity)[:16]
-    files[f"{CORE}/src/ecgd_build.h"] = _build_header(board.name, build_id)
+    files[f"{CORE}/src/ecgd_build.h"] = _build_header(board, build_id)
     files[f"{ENGINE}/src/ecgd_engine_library.h"] = _marker_header()
     values: dict[str, Any] = {
         "title": f"{request.model.name} on the {board.title}, engine {request.engine}",
@@ -181,11 +186,12 @@ def render_with(request: Request, engine: Library) -> Project:
     return Project(files, build_id, facts)
 
 
-def _build_header(board: str, build_id: str) -> bytes:
+def _build_header(board: Board, build_id: str) -> bytes:
+    stack = f"#define ECGD_STACK_BYTES {board.memory.stack_bytes}u\n" if board.memory else ""
     return (
         "/* Identity of this firmware: rendered by ecgdeploy. */\n"
         "#ifndef ECGD_BUILD_H\n#define ECGD_BUILD_H\n\n"
-        f'#define ECGD_BOARD "{board}"\n#define ECGD_BUILD_ID "{build_id}"\n\n#endif\n'
+        f'#define ECGD_BOARD "{board.name}"\n#define ECGD_BUILD_ID "{build_id}"\n{stack}\n#endif\n'
     ).encode()
 
 

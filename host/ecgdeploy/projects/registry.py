@@ -69,16 +69,15 @@ KINDS: dict[tuple[str, str], ProjectKind] = {
         "ecgdeploy.projects.mps2:build",
         ("cmake", "ninja", "arm-none-eabi-gcc"),
     ),
-    ("arduino_mbed", "static"): ProjectKind(
-        "ecgdeploy.projects.arduino:render_static",
-        "ecgdeploy.projects.arduino:build",
-        check="ecgdeploy.toolchains.platformio:check_ready",
-    ),
-    ("arduino_mbed", "tflm"): ProjectKind(
-        "ecgdeploy.projects.arduino:render_tflm",
-        "ecgdeploy.projects.arduino:build",
-        check="ecgdeploy.toolchains.platformio:check_ready",
-    ),
+    **{
+        (family, engine): ProjectKind(
+            f"ecgdeploy.projects.arduino:render_{engine}",
+            "ecgdeploy.projects.arduino:build",
+            check="ecgdeploy.toolchains.platformio:check_ready",
+        )
+        for family in ("arduino_mbed", "arduino_nrf52", "arduino_stm32")
+        for engine in ("static", "tflm")
+    },
     ("mps2", "tflm"): ProjectKind(
         "ecgdeploy.projects.tflm:render_emulated",
         "ecgdeploy.projects.mps2:build",

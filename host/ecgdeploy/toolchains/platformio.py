@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from ecgdeploy.projects.types import Request
 
 LOG = "build.log"
-# packages that a platform's Arduino framework needs to compile, by PlatformIO's platform name
+# packages that a family's Arduino framework needs to compile
 PACKAGES = {
-    "nordicnrf52": ("framework-arduino-mbed", "toolchain-gccarmnoneeabi", "tool-scons"),
-    "raspberrypi": ("framework-arduino-mbed", "toolchain-gccarmnoneeabi", "tool-scons"),
-    "ststm32": ("framework-arduino-mbed", "toolchain-gccarmnoneeabi", "tool-scons"),
+    "arduino_mbed": ("framework-arduino-mbed", "toolchain-gccarmnoneeabi", "tool-scons"),
+    "arduino_nrf52": ("framework-arduinoadafruitnrf52", "framework-cmsis", "toolchain-gccarmnoneeabi", "tool-scons"),
+    "arduino_stm32": ("framework-arduinoststm32", "framework-cmsis", "toolchain-gccarmnoneeabi", "tool-scons"),
 }
 
 
@@ -43,11 +43,11 @@ def command() -> list[str]:
     return [found] if found else []
 
 
-def missing_packages(platform: str) -> list[str]:
+def missing_packages(platform: str, family: str) -> list[str]:
     """What PlatformIO would have to download to compile for `platform` (with or without a version pin)."""
     name = platform.split("@")[0].split("/")[-1]
     found = [] if list((home() / "platforms").glob(f"{name}*")) else [f"platform {name}"]
-    for package in PACKAGES.get(name, ()):
+    for package in PACKAGES.get(family, ()):
         if not list((home() / "packages").glob(f"{package}*")):
             found.append(package)
     return found
@@ -77,7 +77,7 @@ def check_ready(request: Request) -> None:
         raise BuildError(
             "PlatformIO is not installed", "pip install platformio, then once with internet: ecgdeploy build"
         )
-    missing = missing_packages(board.platformio.platform)
+    missing = missing_packages(board.platformio.platform, board.family)
     if missing and not registry_reachable():
         raise BuildError(
             f"PlatformIO lacks {', '.join(missing)} for {board.name}, and its registry cannot be reached",

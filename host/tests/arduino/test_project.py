@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ecgdeploy.boards import load_board
+from ecgdeploy.boards import board_names, load_board
 from ecgdeploy.errors import BuildError, UsageError
 from ecgdeploy.projects import Request, arduino, build
 from ecgdeploy.projects.types import Model, Project
@@ -50,7 +50,9 @@ def no_firmware(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_firmware")
 @pytest.mark.parametrize(
-    ("board", "engine"), [("nano33ble", "tflm"), ("nano33ble", "static"), ("portenta_h7_m7", "static")]
+    ("board", "engine"),
+    [("nano33ble", "tflm"), ("nano33ble", "static"), ("portenta_h7_m7", "static"), ("nrf52840_dk", "static"),
+     ("nucleo_f446re", "tflm")],
 )
 def test_the_rendered_project_is_the_golden_one(board: str, engine: str) -> None:
     for name, data in render(engine, board).files.items():
@@ -127,8 +129,8 @@ def test_a_tree_that_is_a_platformio_library_is_named_and_its_definitions_are_ta
     done = build(preset("beat-cnn").int8, "nano33ble", "tflm", False, tmp_path / "p", True, options)
     assert f"symlink://{tflm_tree.resolve()}" in (done.folder / "platformio.ini").read_text()
     engine = json.loads((done.folder / "lib/ecgd_engine/library.json").read_text())["build"]
-    assert engine["flags"] == ["-O2", "-std=gnu++17", "-DTF_LITE_STATIC_MEMORY"]
-    assert engine["unflags"] == ["-Os", "-std=gnu++14"]
+    assert engine["flags"] == [*arduino.SPEED, "-std=gnu++17", "-DTF_LITE_STATIC_MEMORY"]
+    assert engine["unflags"] == [*arduino.SIZE, *arduino.CORES_CXX]
     config = (done.folder / "lib/ecgd_engine/src/ecgd_tflm_config.h").read_text()
     assert "#define ECGD_TFLM_INT8_REGISTRATIONS 1" in config
     # another place, the same build
@@ -145,6 +147,16 @@ def test_a_library_that_is_not_tflm_is_refused(tmp_path: Path) -> None:
         build(
             preset("beat-cnn").int8, "nano33ble", "tflm", False, tmp_path / "p", True, {"tflm_dir": tmp_path / "other"}
         )
+
+
+# a board of every family of ports, the language its core is compiled in, the declarations that stand in for the core
+PORTS = {
+    "nano33ble": ("gnu++14", "stubs"),
+    "pico": ("gnu++14", "stubs"),
+    "portenta_h7_m7": ("gnu++14", "stubs"),
+    "nrf52840_dk": ("gnu++11", "stubs_nrf52"),
+    "nucleo_f446re": ("gnu++14", "stubs_stm32"),
+}
 
 
 @pytest.fixture(scope="module", params=["static", "tflm"])
@@ -165,11 +177,35 @@ def test_every_c_file_compiles_without_a_warning_for_the_core(project: Path) -> 
     subprocess.run([*command, "-fsyntax-only", *sources], check=True)
 
 
-def test_the_port_and_the_sketch_compile_as_cpp14_against_the_cores_declarations(project: Path) -> None:
-    sources = [project / "src/main.cpp", project / "lib/ecgd_core/src/ecgd_port_arduino.cpp"]
-    includes = [f"-I{project / 'lib' / name / 'src'}" for name in ("ecgd_core", "ecgd_engine")]
-    command = ["arm-none-eabi-g++", *BOARD.core.compile_flags, "-std=gnu++14", "-O2", *STRICT, f"-I{STUBS}", *includes]
-    subprocess.run([*command, "-fsyntax-only", *sources], check=True)
+@pytest.mark.parametrize("name", PORTS)
+def test_the_port_and_the_sketch_compile_against_the_cores_declarations(name: str, tmp_path: Path) -> None:
+    board = load_board(name)
+    standard, stubs = PORTS[name]
+    project = build(preset("beat-cnn").int8, name, "static", False, tmp_path / "p", True).folder
+    sources = [project / "src/main.cpp", *project.glob("lib/ecgd_core/src/ecgd_port_arduino*.cpp")]
+    assert len(sources) == 2
+    includes = [f"-I{STUBS.with_name(stubs)}", *(f"-I{project}/lib/{part}/src" for part in ("ecgd_core", "ecgd_engine"))]
+    assert board.platformio is not None
+    command = ["arm-none-eabi-g++", *board.core.compile_flags, *board.platformio.build_flags, f"-std={standard}", "-O2"]
+    subprocess.run([*command, *STRICT, *includes, "-fsyntax-only", *sources], check=True)
+    c_files = sorted(project.rglob("lib/*/src/*.c"))
+    command = ["arm-none-eabi-gcc", *board.core.compile_flags, "-std=gnu11", "-O2", *STRICT, "-Wconversion", *includes]
+    subprocess.run([*command, "-fsyntax-only", *c_files], check=True)
+
+
+@pytest.mark.parametrize("name", [name for name in board_names() if load_board(name).kind == "mcu"])
+@pytest.mark.parametrize("engine", ["static", "tflm"])
+def test_every_board_has_a_project_with_either_engine(name: str, engine: str, tmp_path: Path) -> None:
+    options = {"arena_bytes": 20_000} if engine == "tflm" else {}
+    folder = build(preset("beat-cnn").int8, name, engine, False, tmp_path / "p", True, options).folder
+    assert f"[env:{name}]" in (folder / "platformio.ini").read_text()
+    assert len(list(folder.glob("lib/ecgd_core/src/ecgd_port_arduino*.cpp"))) == 1
+
+
+def test_floats_are_computed_as_on_the_emulated_board(tmp_path: Path) -> None:
+    folder = build(preset("beat-cnn").float32, "nano33ble", "static", False, tmp_path / "p", True).folder
+    described = json.loads((folder / "lib/ecgd_engine/library.json").read_text())["build"]
+    assert "-ffp-contract=off" in described["flags"] and "-Ofast" in described["unflags"]
 
 
 def test_no_file_includes_both_arduino_and_tflm(project: Path) -> None:
@@ -260,7 +296,7 @@ def fake_platformio(folder: Path, monkeypatch: pytest.MonkeyPatch, floats: str, 
     script.write_text(FAKE_PIO.replace("FLOATS", floats).replace("EXIT", ending))
     script.chmod(0o755)
     monkeypatch.setattr(platformio, "command", lambda: [str(script)])
-    monkeypatch.setattr(platformio, "missing_packages", lambda _: [])
+    monkeypatch.setattr(platformio, "missing_packages", lambda *_: [])
 
 
 def test_a_built_image_has_its_sizes_in_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 #define ECGD_BUILD_H
 
 #define ECGD_BOARD "nano33ble"
-#define ECGD_BUILD_ID "fff9b0cb96d620e5"
+#define ECGD_BUILD_ID "0c4ab3f1242f7f97"
+#define ECGD_STACK_BYTES 32768u
 
 #endif

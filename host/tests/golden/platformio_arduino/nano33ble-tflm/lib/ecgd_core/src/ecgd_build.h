@@ -3,6 +3,7 @@
 #define ECGD_BUILD_H
 
 #define ECGD_BOARD "nano33ble"
-#define ECGD_BUILD_ID "abb2a1d064e91251"
+#define ECGD_BUILD_ID "f06134fe271883a9"
+#define ECGD_STACK_BYTES 32768u
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "ecgd_app.h"
 #include "ecgd_cycles.h"
+#include "ecgd_dwt.h"
 #include "ecgd_port.h"
 #include "ecgd_port_arduino.h"
 #include "ecgd_protocol.h"
@@ -24,24 +25,6 @@ constexpr uint32_t kReplyMs = 200;
 constexpr uint32_t kKeepaliveMs = 2000;
 constexpr uint32_t kKeepaliveStack = 2048;
 constexpr uint32_t kStackGuardBytes = 16;  /* RTX keeps its overrun mark at the stack's lowest word */
-
-#if defined(__ARM_ARCH_7M__) || defined(__ARM_ARCH_7EM__) || defined(__ARM_ARCH_8M_MAIN__)
-#define ECGD_HAS_DWT 1
-volatile uint32_t &demcr = *reinterpret_cast<volatile uint32_t *>(0xE000EDFCu);
-volatile uint32_t &dwt_ctrl = *reinterpret_cast<volatile uint32_t *>(0xE0001000u);
-volatile uint32_t &dwt_cyccnt = *reinterpret_cast<volatile uint32_t *>(0xE0001004u);
-volatile uint32_t &dwt_lar = *reinterpret_cast<volatile uint32_t *>(0xE0001FB0u);
-constexpr uint32_t kTraceEnable = 1u << 24;
-constexpr uint32_t kCountEnable = 1u;
-constexpr uint32_t kUnlock = 0xC5ACCE55u; /* Cortex-M7 locks the unit */
-
-uint32_t read_cycles()
-{
-    return dwt_cyccnt;
-}
-#else
-#define ECGD_HAS_DWT 0
-#endif
 
 ecgd_cycles_t cycles;
 ecgd_port_info_t info;
@@ -134,12 +117,9 @@ void ecgd_port_arduino_begin(void)
     info.clock.numerator = 1;
     info.clock.denominator = 1;
 #if ECGD_HAS_DWT
-    demcr = demcr | kTraceEnable;
-    dwt_lar = kUnlock;
-    dwt_cyccnt = 0;
-    dwt_ctrl = dwt_ctrl | kCountEnable;
+    ecgd_dwt_start();
     info.clock.unit = ECGD_UNIT_CYCLES;
-    info.clock.running = ecgd_cycles_agree(read_cycles, read_microseconds, SystemCoreClock);
+    info.clock.running = ecgd_cycles_agree(ecgd_dwt_read, read_microseconds, SystemCoreClock);
 #else
     info.clock.unit = ECGD_UNIT_NANOSECONDS;
     info.clock.numerator = 1000;
@@ -174,7 +154,7 @@ uint64_t ecgd_port_ticks(void)
 {
     core_util_critical_section_enter();
 #if ECGD_HAS_DWT
-    const uint64_t ticks = ecgd_cycles_extend(&cycles, read_cycles());
+    const uint64_t ticks = ecgd_cycles_extend(&cycles, ecgd_dwt_read());
 #else
     const uint64_t ticks = ecgd_cycles_extend(&cycles, read_microseconds());
 #endif
