@@ -129,7 +129,8 @@ def render_with(request: Request, engine: Library) -> Project:
     if board.platformio is None:
         raise UsageError(f"{board.name} is not built with PlatformIO", "--emulate builds for its emulated twin")
     check_before_compile(request, engine.flash_bytes, engine.ram_bytes)
-    files = {f"{CORE}/src/{Path(name).name}": data for name, data in firmware_files((*CORE_FOLDERS, f"port/{board.family}")).items()}
+    core = firmware_files((*CORE_FOLDERS, f"port/{board.family}"))
+    files = {f"{CORE}/src/{Path(name).name}": data for name, data in core.items()}
     files |= {f"{ENGINE}/src/{name}": data for name, data in engine.sources.items()}
     files |= {f"{ENGINE}/{name}": data for name, data in engine.extra.items()}
     build_flags = (*board.platformio.build_flags, *engine.project_flags)

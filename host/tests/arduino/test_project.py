@@ -184,7 +184,8 @@ def test_the_port_and_the_sketch_compile_against_the_cores_declarations(name: st
     project = build(preset("beat-cnn").int8, name, "static", False, tmp_path / "p", True).folder
     sources = [project / "src/main.cpp", *project.glob("lib/ecgd_core/src/ecgd_port_arduino*.cpp")]
     assert len(sources) == 2
-    includes = [f"-I{STUBS.with_name(stubs)}", *(f"-I{project}/lib/{part}/src" for part in ("ecgd_core", "ecgd_engine"))]
+    folders = [STUBS.with_name(stubs), *(project / "lib" / part / "src" for part in ("ecgd_core", "ecgd_engine"))]
+    includes = [f"-I{folder}" for folder in folders]
     assert board.platformio is not None
     command = ["arm-none-eabi-g++", *board.core.compile_flags, *board.platformio.build_flags, f"-std={standard}", "-O2"]
     subprocess.run([*command, *STRICT, *includes, "-fsyntax-only", *sources], check=True)
