@@ -1,52 +1,21 @@
 """Network and plan to C: constants, state, one function a stage, and the engine contract around them."""
-# ruff: noqa: E501  (lines of C)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-import numpy as np
-
 from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.c_text import c_text, fill
+from ecgdeploy.codegen.emit_conv import convolution, pool
+from ecgdeploy.codegen.emit_elementwise import elementwise, lookup, mean, softmax
 from ecgdeploy.codegen.emit_float import float_calls
 from ecgdeploy.codegen.emit_general import general_calls
-from ecgdeploy.codegen.emit_narrow import narrow_convolution, narrow_mean
-from ecgdeploy.codegen.emit_subbyte import subbyte_calls
-from ecgdeploy.codegen.packing import PackedConv, pack_conv, pack_depthwise
-from ecgdeploy.codegen.plan import Plan, c_type, element_bytes
+from ecgdeploy.codegen.emit_shape import concat, pad
+from ecgdeploy.codegen.plan import Plan, element_bytes
 from ecgdeploy.codegen.schedule import is_flexible, outputs_of
 from ecgdeploy.graph import Graph
-
-_TYPES = {
-    "int8": "ECGD_INT8",
-    "int16": "ECGD_INT16",
-    "float32": "ECGD_FLOAT32",
-    "uint8": "ECGD_UINT8",
-    "int32": "ECGD_INT32",
-}
-
-
-def c_array(values: np.ndarray, per_line: int = 24) -> str:
-    """Comma-separated elements, wrapped."""
-    flat = [str(int(v)) for v in np.asarray(values).reshape(-1)]
-    lines = [", ".join(flat[i : i + per_line]) for i in range(0, len(flat), per_line)]
-    return ",\n    ".join(lines)
-
-
-def c_text(text: str) -> str:
-    """`text` made safe inside a C comment."""
-    return (
-        "".join(ch if ch.isprintable() and ch.isascii() else "?" for ch in text)
-        .replace("*/", "* /")
-        .replace("/*", "/ *")
-    )
-
-
-def fill(value: ir.Value, at: str, size: int) -> str:
-    """Statement that fills `size` bytes with the padding of a value."""
-    return f"memset({at}, {value.padding}, {size});" if value.padding else f"zero({at}, {size});"
 
 
 @dataclass
@@ -266,211 +235,18 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
         anything = isinstance(work, (ir.Concat, ir.Pad, ir.Move, ir.Convert))
         if self.network.values[stage.reads[0].value].dtype == "float32" and not anything:
             return float_calls(self, stage)
-        if isinstance(work, (ir.Conv, ir.Depthwise)):
-            return self.convolution(stage, work)
-        if isinstance(work, ir.Pool):
-            return self.pool(stage, work)
-        if isinstance(work, ir.Elementwise):
-            return self.elementwise(stage, work)
-        if isinstance(work, ir.Mean):
-            return self.mean(stage, work)
-        x = self.network.values[stage.reads[0].value]
         if isinstance(work, ir.Output):
+            x = self.network.values[stage.reads[0].value]
             return [f"ecgd_store_int8({self.window(stage, 0)}, {x.elements}, {x.zero_point}, OUTPUT_{work.number});"]
-        y = self.network.values[stage.writes]
-        out = f"room_{stage.writes}(n)"
-        if isinstance(work, ir.Lookup):
-            name = f"{work.function}_{stage.index}"
-            self.source.constants.append(f"static const int8_t {name}[256] = {{\n    {c_array(work.table)}}};\n")
-            count = f"(uint32_t)n * {y.channels}u"
-            return [f"ecgd_lookup({name}, {x.zero_point}, {y.zero_point}, {self.window(stage, 0)}, {count}, {out});"]
-        if isinstance(work, ir.Softmax):
-            name = f"softmax_{stage.index}"
-            self.source.constants.append(
-                f"static const ecgd_softmax_t {name} = {{.multiplier = {work.multiplier}, .left_shift = {work.left_shift}, "
-                f".smallest = {max(work.diff_min, -32768)}}};\n"
-            )
-            return [f"ecgd_softmax(&{name}, {self.window(stage, 0)}, (uint32_t)n, {y.channels}, {out});"]
-        if isinstance(work, (ir.Move, ir.SumRows, ir.MatMul, ir.Convert, ir.Lstm)):
-            return general_calls(self, stage)
-        if isinstance(work, ir.Concat):
-            return self.concat(stage, work)
-        if isinstance(work, ir.Pad):
-            return self.pad(stage, work)
-        raise AssertionError(f"no C for {stage.kind}")
-
-    def convolution(self, stage: ir.Stage, work: ir.Conv | ir.Depthwise) -> list[str]:
-        x = self.network.values[stage.reads[0].value]
-        y = self.network.values[stage.writes]
-        if work.packing is not None:
-            return subbyte_calls(self, stage, work, work.packing)
-        if x.narrow or y.narrow:
-            return narrow_convolution(self, stage, work)
-        kernel, layer = self.packed_layer(str(stage.index), stage, work, x.low, x.high, y.zero_point, y.time)
-        return [f"{kernel}(&{layer}, {self.window(stage, 0)}, (uint32_t)n, room_{stage.writes}(n));"]
-
-    def packed_layer(
-        self, name: str, stage: ir.Stage, work: ir.Conv | ir.Depthwise, low: int, high: int, zero: int, positions: int,
-        **form: Any,
-    ) -> tuple[str, str]:  # fmt: skip
-        """Constants of one convolution, for inputs within low..high; (kernel, name of its struct).
-
-        `form` goes to `pack_conv` or `pack_depthwise`.
-        """
-        pack = partial(pack_conv, pool=work.pool) if isinstance(work, ir.Conv) else pack_depthwise
-        packed: PackedConv = pack(
-            work.weights, work.bias, work.requant.multipliers, work.requant.shifts, work.requant.low, work.requant.high,
-            zero, low, high, work.stride, work.dilation, self.target, positions, **form,
-        )  # fmt: skip
-        if packed.definition and packed.definition not in self.definitions:
-            self.definitions.append(packed.definition)
-        weights = (
-            f"static const int8_t weights_{name}[{len(packed.weights)}] __attribute__((aligned(4))) = {{\n"
-            f"    {c_array(packed.weights)}}};\n"
-        )
-        self.layer_constants(name, stage, packed, weights, f"weights_{name}")
-        return packed.kernel, f"layer_{name}"
-
-    def layer_constants(self, name: str, stage: ir.Stage, packed: PackedConv, weights: str, pointer: str) -> None:
-        """Weights (their definition and what to point to), scales, shifts and the struct of one convolution."""
-        kind = "ecgd_conv_t" if isinstance(stage.work, (ir.Conv, ir.Lstm)) else "ecgd_depthwise_t"
-        scale = ",\n    ".join(f"{{{int(b)}, {int(m)}}}" for b, m in packed.scale)
-        self.source.constants.append(
-            f"/* {self.describe(stage)} */\n{weights}"
-            f"static const ecgd_scale_t scale_{name}[{len(packed.scale)}] = {{\n    {scale}}};\n"
-            f"static const int8_t right_{name}[{len(packed.right)}] = {{\n    {c_array(packed.right)}}};\n"
-            f"static const {kind} layer_{name} = "
-            f"{packed.initialiser(pointer, f'scale_{name}', f'right_{name}')};\n"
-        )
-
-    def pool(self, stage: ir.Stage, work: ir.Pool) -> list[str]:
-        x, y = self.network.values[stage.reads[0].value], self.network.values[stage.writes]
-        kernel = f"ecgd_{work.mode}_pool{'_u8' if y.narrow else ''}"
-        i = stage.index
-        self.source.constants.append(
-            f"static const ecgd_pool_t pool_{i} = {{.channels = {y.channels}, .taps = {work.taps}, .stride = {work.stride}, "
-            f".low = {work.low}, .high = {work.high}, .zero = {y.zero_point}}};\n"
-        )
-        reach_end = (y.time - 1) * work.stride + work.taps - work.before
-        if work.before == 0 and reach_end <= x.time:
-            return [f"{kernel}(&pool_{i}, {self.window(stage, 0)}, (uint32_t)n, room_{stage.writes}(n));"]
-        edges = "pool_at_edges_u8" if y.narrow else "pool_at_edges"
-        self.needs_edges.add("pool_u8" if y.narrow else "pool")
-        start = f"({y.time} - s.left_{i}) * {work.stride} - {work.before}"
-        return [
-            f"{edges}({kernel}, &pool_{i}, {self.window(stage, 0)}, {start}, {x.time}, n, room_{stage.writes}(n));"
-        ]
-
-    def elementwise(self, stage: ir.Stage, work: ir.Elementwise) -> list[str]:
-        y = self.network.values[stage.writes]
-        i, c = stage.index, y.channels
-        operands, patterns = [], list(work.patterns)
-        variable = iter(range(len(stage.reads)))
-        for which, constant in enumerate(work.constants):
-            if constant is None:
-                operands.append(self.window(stage, next(variable)))
-                continue
-            data = constant
-            if patterns[which] == "full" and y.time == 1:
-                patterns[which] = "channel"
-            name = f"operand_{i}_{which}"
-            self.source.constants.append(f"static const int16_t {name}[{data.size}] = {{\n    {c_array(data)}}};\n")
-            offset = {"full": f" + ({y.time} - s.left_{i}) * {c}", "position": f" + ({y.time} - s.left_{i})"}
-            operands.append(name + offset.get(patterns[which], ""))
-        multipliers, shifts = list(work.multipliers), list(work.shifts)
-        if work.operation == "mul":
-            multipliers, shifts = [0, 0, *multipliers], [0, 0, *shifts]
-        scalar_like = ("scalar", "position")
-        if patterns[0] in scalar_like and patterns[1] not in scalar_like and work.operation != "sub":
-            operands.reverse()
-            patterns.reverse()
-            multipliers[:2], shifts[:2] = multipliers[1::-1], shifts[1::-1]
-        narrow = ""
-        if y.narrow:
-            offsets = [self.network.values[r.value].padding for r in stage.reads]
-            narrow = f", .offset = {{{offsets[0]}, {offsets[1]}, {y.padding}}}"
-        self.source.constants.append(
-            f"static const ecgd_elementwise_t elementwise_{i} = {{.multiplier = {{{', '.join(map(str, multipliers))}}}, "
-            f".right = {{{', '.join(str(-v) for v in shifts)}}}, .left_shift = {work.left_shift}, .low = {work.low}, "
-            f".high = {work.high}{narrow}}};\n"
-        )
-        a, b = operands
-        if y.narrow:
-            return [f"ecgd_add_u8(&elementwise_{i}, {a}, {b}, (uint32_t)n * {c}u, room_{stage.writes}(n));"]
-        if work.operation == "squared_difference":
-            self.headers.add("ecgd_general.h")
-        op, kernel = f"&elementwise_{i}", f"ecgd_{work.operation}"
-        lines = [f"int16_t *out = room_{stage.writes}(n);"]
-        if patterns == ["full", "full"]:
-            return [*lines, f"{kernel}({op}, {a}, {b}, (uint32_t)n * {c}u, out);"]
-        if patterns == ["full", "scalar"]:
-            return [*lines, f"{kernel}_scalar({op}, {a}, *({b}), (uint32_t)n * {c}u, out);"]
-        step = {"full": f" + p * {c}", "position": " + p", "channel": "", "scalar": ""}
-        if patterns[1] in scalar_like and patterns[0] not in scalar_like:
-            call = f"{kernel}_scalar({op}, {a}{step[patterns[0]]}, *({b}{step[patterns[1]]}), {c}, out + p * {c});"
-        elif patterns[0] in scalar_like:
-            inner = f"{kernel}({op}, {a}{step[patterns[0]]}, {b}{step[patterns[1]]}{' + e' if patterns[1] not in scalar_like else ''}, 1, out + p * {c} + e);"
-            return [
-                *lines,
-                "for (int p = 0; p < n; p++) {",
-                f"    for (int e = 0; e < {c}; e++) {{",
-                f"        {inner}",
-                "    }",
-                "}",
-            ]
-        else:
-            call = f"{kernel}({op}, {a}{step[patterns[0]]}, {b}{step[patterns[1]]}, {c}, out + p * {c});"
-        return [*lines, "for (int p = 0; p < n; p++) {", f"    {call}", "}"]
-
-    def mean(self, stage: ir.Stage, work: ir.Mean) -> list[str]:
-        i, v = stage.index, stage.writes
-        x, y = self.network.values[stage.reads[0].value], self.network.values[v]
-        whole = stage.reads[0].whole
-        count = x.elements // y.elements
-        if x.narrow:
-            return narrow_mean(self, stage, work)
-        lines = [
-            f"if (s.left_{i} == {outputs_of(self.network, stage)}) {{",
-            f"    memset(SUMS_{i}, 0, {4 * y.elements});",
-            "}",
-            f"ecgd_accumulate(SUMS_{i}, {self.window(stage, 0)}, {y.elements}, {f'{count}' if whole else '(uint32_t)n'});",
-            f"if (s.left_{i} == n) {{",
-            f"    ecgd_requantize_sums(SUMS_{i}, {y.elements}, {work.multiplier}, {-work.shift}, {work.low}, {work.high}, room_{v}(1));",
-            "}",
-        ]
-        return lines
-
-    def concat(self, stage: ir.Stage, work: ir.Concat) -> list[str]:
-        y = self.network.values[stage.writes]
-        size = element_bytes(y)
-        lines = [f"{c_type(y)} *out = room_{stage.writes}(n);"]
-        at = 0
-        for i, read in enumerate(stage.reads):
-            x = self.network.values[read.value]
-            if work.axis == "time":
-                lines.append(f"memcpy(out + {at}, {self.window(stage, i)}, {size * x.elements});")
-                at += x.elements
-            else:
-                width = x.elements // y.time
-                lines.append("for (int p = 0; p < n; p++) {")
-                lines.append(
-                    f"    memcpy(out + p * {y.channels} + {at}, {self.window(stage, i)} + p * {width}, {size * width});"
-                )
-                lines.append("}")
-                at += width
-        return lines
-
-    def pad(self, stage: ir.Stage, work: ir.Pad) -> list[str]:
-        x, y = self.network.values[stage.reads[0].value], self.network.values[stage.writes]
-        before, after, size = work.before * y.channels, work.after * y.channels, element_bytes(y)
-        return [
-            f"{c_type(y)} *out = room_{stage.writes}(n);",
-            f"zero(out, {before * size});",
-            f"memcpy(out + {before}, {self.window(stage, 0)}, {size * x.elements});",
-            f"zero(out + {before + x.elements}, {after * size});",
-        ]
+        calls = _CALLS.get(type(work))
+        if calls is None:
+            raise AssertionError(f"no C for {stage.kind}")
+        return calls(self, stage, work)
 
 
-def type_name(dtype: str) -> str:
-    """Name of an element type in the engine contract."""
-    return _TYPES[dtype]
+_CALLS: dict[type, Callable[[Emitter, ir.Stage, Any], list[str]]] = {
+    ir.Conv: convolution, ir.Depthwise: convolution, ir.Pool: pool, ir.Elementwise: elementwise, ir.Mean: mean,
+    ir.Lookup: lookup, ir.Softmax: softmax, ir.Concat: concat, ir.Pad: pad, ir.Move: general_calls,
+    ir.SumRows: general_calls, ir.MatMul: general_calls, ir.Convert: general_calls, ir.Lstm: general_calls,
+}  # fmt: skip
+"""What writes the statements of each kind of work."""

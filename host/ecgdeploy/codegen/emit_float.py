@@ -8,26 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.c_text import c_float, c_floats
 from ecgdeploy.codegen.schedule import outputs_of
 
 if TYPE_CHECKING:
     from ecgdeploy.codegen.emit import Emitter
 
 BLOCK = 8  # output channels that run side by side (ECGD_F32_CHANNELS)
-
-
-def c_float(value: float | np.floating) -> str:
-    """A float32 as C: hexadecimal, so that no digit is lost."""
-    number = np.float32(value)
-    if number == 0:
-        return "0.0f" if not np.signbit(number) else "-0.0f"
-    return f"{float(number).hex()}f"
-
-
-def c_floats(values: np.ndarray) -> str:
-    """Comma-separated float32 elements, wrapped."""
-    flat = [c_float(v) for v in np.asarray(values, np.float32).reshape(-1)]
-    return ",\n    ".join(", ".join(flat[i : i + 8]) for i in range(0, len(flat), 8))
 
 
 def float_calls(e: Emitter, stage: ir.Stage) -> list[str]:

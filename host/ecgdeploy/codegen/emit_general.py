@@ -3,19 +3,20 @@
 # ruff: noqa: E501  (lines of C)
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.arithmetic import sigmoid_table16
-from ecgdeploy.codegen.emit_float import c_float
+from ecgdeploy.codegen.c_text import c_float
+from ecgdeploy.codegen.emit_layer import packed_layer
 
 if TYPE_CHECKING:
     from ecgdeploy.codegen.emit import Emitter
 
 
-def general_calls(e: Emitter, stage: ir.Stage) -> list[str]:
+def general_calls(e: Emitter, stage: ir.Stage, work: Any) -> list[str]:
     """The statements of such a stage that do its work."""
-    work, i = stage.work, stage.index
+    i = stage.index
     e.headers.add("ecgd_lstm.h" if isinstance(work, ir.Lstm) else "ecgd_general.h")
     x, y = e.network.values[stage.reads[0].value], e.network.values[stage.writes]
     window, out = e.window(stage, 0), f"room_{stage.writes}(n)"
@@ -59,7 +60,7 @@ def _lstm(e: Emitter, stage: ir.Stage, work: ir.Lstm) -> list[str]:
     kernels, layers = [], []
     for number, gate in enumerate(work.gates):
         source = x if number < 4 else y
-        kernel, layer = e.packed_layer(f"{i}_{number}", stage, gate, source.low, source.high, 0, 1)
+        kernel, layer = packed_layer(e, f"{i}_{number}", stage, gate, source.low, source.high, 0, 1)
         kernels.append(kernel)
         layers.append(f"&{layer}")
     if "sigmoid_table" not in e.shared:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.emit_layer import packed_layer
 from ecgdeploy.codegen.plan import gathered, widened_rows
 from ecgdeploy.codegen.schedule import outputs_of
 
@@ -20,14 +21,14 @@ def narrow_convolution(e: Emitter, stage: ir.Stage, work: ir.Conv | ir.Depthwise
     layer_of = (str(stage.index), stage)
     limits = (x.low, x.high, y.zero_point, y.time)
     if isinstance(work, ir.Depthwise):
-        kernel, layer = e.packed_layer(*layer_of, work, *limits, narrow=True, offset=x.padding)
+        kernel, layer = packed_layer(e, *layer_of, work, *limits, narrow=True, offset=x.padding)
         return [f"{kernel}(&{layer}, {window}, (uint32_t)n, {out});"]
     if not x.narrow:
-        kernel, layer = e.packed_layer(*layer_of, work, *limits, narrow=True)
+        kernel, layer = packed_layer(e, *layer_of, work, *limits, narrow=True)
         return [f"{kernel}(&{layer}, {window}, (uint32_t)n, {out});"]
     if gathered(stage):
         work = replace(work, stride=1)
-    kernel, layer = e.packed_layer(*layer_of, work, *limits, narrow=y.narrow)
+    kernel, layer = packed_layer(e, *layer_of, work, *limits, narrow=y.narrow)
     scratch, channels = f"(int16_t *)SCRATCH_{stage.index}", x.channels
     if gathered(stage):
         _, step = widened_rows(stage, 1)

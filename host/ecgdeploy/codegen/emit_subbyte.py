@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.c_text import c_array
+from ecgdeploy.codegen.emit_layer import layer_constants
 from ecgdeploy.codegen.subbyte import pack_layer
 
 if TYPE_CHECKING:
@@ -23,8 +25,6 @@ def subbyte_calls(e: Emitter, stage: ir.Stage, work: ir.Conv | ir.Depthwise, pac
     table, step, unpack = "NULL", 0, "signs" if packing.signs else packing.bits
     text = f"static const uint32_t codes_{i}[{len(packing.codes)}] = {{\n    {_words(packing.codes)}}};\n"
     if packing.table is not None:
-        from ecgdeploy.codegen.emit import c_array
-
         table, step = f"table_{i}", packing.table.shape[1] if len(packing.table) > 1 else 0
         text += f"static const int8_t {table}[{packing.table.size}] = {{\n    {c_array(packing.table)}}};\n"
     text += (
@@ -32,7 +32,7 @@ def subbyte_calls(e: Emitter, stage: ir.Stage, work: ir.Conv | ir.Depthwise, pac
         f".table = {table}, .table_step = {step}, .group = {packing.group}, .blocks = {packing.blocks}, "
         f".offset = {packing.offset}, .bits = {packing.bits}}};\n"
     )
-    e.layer_constants(str(i), stage, layer, text, "NULL")
+    layer_constants(e, str(i), stage, layer, text, "NULL")
     kind = "conv" if isinstance(work, ir.Conv) else "depthwise"
     return [
         f"ecgd_{kind}_packed(&layer_{i}, &packed_{i}, {layer.kernel}, {e.window(stage, 0)}, (uint32_t)n, SCRATCH_{i}, "

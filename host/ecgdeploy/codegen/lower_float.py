@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.lowering import Lowering, layout, operand_pattern, reduces_time
 from ecgdeploy.graph import Operator, Tensor
 from ecgdeploy.graph.shapes import reduction_axes
-
-if TYPE_CHECKING:
-    from ecgdeploy.codegen.lower import Lowering
 
 _LARGEST = float(np.finfo(np.float32).max)
 _LIMITS = {"NONE": (-_LARGEST, _LARGEST), "RELU": (0.0, _LARGEST), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
@@ -52,8 +49,6 @@ def add_float_conv(
 
 
 def _elementwise(low: Lowering, operator: Operator) -> None:
-    from ecgdeploy.codegen.lower import layout, operand_pattern
-
     out = low.output(operator)
     time, channels = layout(out.shape)
     patterns: list[str] = []
@@ -82,8 +77,6 @@ def _elementwise(low: Lowering, operator: Operator) -> None:
 
 
 def _mean(low: Lowering, operator: Operator) -> None:
-    from ecgdeploy.codegen.lower import layout, reduces_time
-
     value, x = low.source(operator)
     reduces_time(low, operator, x, reduction_axes(low.tensors(operator), len(x.shape)))
     time, channels = layout(x.shape)
@@ -93,8 +86,6 @@ def _mean(low: Lowering, operator: Operator) -> None:
 
 
 def _function(low: Lowering, operator: Operator) -> None:
-    from ecgdeploy.codegen.lower import layout
-
     value, x = low.source(operator)
     result = low.new_value(low.output(operator))
     kind = operator.kind

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.c_text import c_text, fill, type_name
 from ecgdeploy.codegen.plan import c_type, element_bytes
 from ecgdeploy.codegen.schedule import outputs_of
 
@@ -43,8 +44,6 @@ def render(e: Emitter) -> str:
 
 
 def _head(e: Emitter) -> str:
-    from ecgdeploy.codegen.emit import c_text
-
     lines = [e.describe(stage) for stage in e.network.stages]
     definitions = "\n".join(e.definitions)
     return (
@@ -203,7 +202,7 @@ def _ends(e: Emitter) -> tuple[str, str]:
             if other
             else "            zero(ends[i].room(1), ends[i].bytes);\n"
         )
-        +        "            *ends[i].filled = (position_t)(*ends[i].filled + 1);\n"
+        + "            *ends[i].filled = (position_t)(*ends[i].filled + 1);\n"
         "            s.padded[i]++;\n            padded = 1;\n        }\n    }\n"
     )
     return (
@@ -213,8 +212,6 @@ def _ends(e: Emitter) -> tuple[str, str]:
 
 
 def _contract(e: Emitter) -> str:
-    from ecgdeploy.codegen.emit import fill, type_name
-
     network, graph = e.network, e.graph
     steps = [s for s in network.stages if not isinstance(s.work, ir.Input)]
     inputs = [s for s in network.stages if isinstance(s.work, ir.Input)]

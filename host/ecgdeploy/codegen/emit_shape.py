@@ -1,0 +1,45 @@
+"""Concatenation and padding as C."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.plan import c_type, element_bytes
+
+if TYPE_CHECKING:
+    from ecgdeploy.codegen.emit import Emitter
+
+
+def concat(e: Emitter, stage: ir.Stage, work: ir.Concat) -> list[str]:
+    """The statements of a concatenation."""
+    y = e.network.values[stage.writes]
+    size = element_bytes(y)
+    lines = [f"{c_type(y)} *out = room_{stage.writes}(n);"]
+    at = 0
+    for i, read in enumerate(stage.reads):
+        x = e.network.values[read.value]
+        if work.axis == "time":
+            lines.append(f"memcpy(out + {at}, {e.window(stage, i)}, {size * x.elements});")
+            at += x.elements
+        else:
+            width = x.elements // y.time
+            lines.append("for (int p = 0; p < n; p++) {")
+            lines.append(
+                f"    memcpy(out + p * {y.channels} + {at}, {e.window(stage, i)} + p * {width}, {size * width});"
+            )
+            lines.append("}")
+            at += width
+    return lines
+
+
+def pad(e: Emitter, stage: ir.Stage, work: ir.Pad) -> list[str]:
+    """The statements of padding in time."""
+    x, y = e.network.values[stage.reads[0].value], e.network.values[stage.writes]
+    before, after, size = work.before * y.channels, work.after * y.channels, element_bytes(y)
+    return [
+        f"{c_type(y)} *out = room_{stage.writes}(n);",
+        f"zero(out, {before * size});",
+        f"memcpy(out + {before}, {e.window(stage, 0)}, {size * x.elements});",
+        f"zero(out + {before + x.elements}, {after * size});",
+    ]

@@ -1,0 +1,163 @@
+"""Convolutions, dense layers and pooling to stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ecgdeploy.codegen import arithmetic as ar
+from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.lower_float import add_float_conv, float_pool_limits
+from ecgdeploy.codegen.lowering import Lowering, scale_of, zero_point_of
+from ecgdeploy.graph import Operator, Tensor
+from ecgdeploy.graph.shapes import leading_padding
+
+
+def _requant(low: Lowering, operator: Operator, channels: int, dense: bool) -> ir.Requant:
+    x, w = low.tensors(operator)[:2]
+    out = low.output(operator)
+    assert w.quantization is not None
+    scales = w.quantization.scales
+    if dense and len(scales) == 1:  # TFLite multiplies these two in float32
+        product = float(np.float32(scale_of(x)) * scales[0])
+        pairs = [ar.quantize_multiplier(product / scale_of(out))] * channels
+    else:
+        real = [scale_of(x) * float(s) / scale_of(out) for s in scales]
+        pairs = [ar.quantize_multiplier(r) for r in real]
+        pairs = pairs * channels if len(pairs) == 1 else pairs
+    if any(shift > 8 for _, shift in pairs):
+        raise low.refuse(operator, "its scales differ by more than a factor of 256", "quantize the model again")
+    clamp = low.clamp(operator)
+    return ir.Requant(
+        np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int32), clamp[0], clamp[1]
+    )
+
+
+def _bias(low: Lowering, operator: Operator, channels: int) -> np.ndarray:
+    if len(operator.inputs) < 3 or operator.inputs[2] < 0:
+        return np.zeros(channels, np.int32)
+    bias = low.graph.tensors[operator.inputs[2]]
+    if bias.dtype != "int32" or bias.data is None:
+        raise low.refuse(operator, f"its bias is {bias.dtype}, not constant int32")
+    return bias.data.reshape(-1).astype(np.int32)
+
+
+def _window(
+    low: Lowering, operator: Operator, x: Tensor, kernel: tuple[int, int]
+) -> tuple[int, int, int, int, int, int]:
+    """(time, kernel row offset, taps, stride, dilation, padding before) of a window that runs along one dimension."""
+    o = operator.options
+    batch, height, width, _ = x.shape
+    if batch != 1:
+        raise low.refuse(operator, f"batch {batch}", "export with batch 1")
+    dilation = (o.get("dilation_h", 1), o.get("dilation_w", 1))
+    if height == 1:
+        axis, across = 1, 0
+    elif width == 1:
+        axis, across = 0, 1
+    else:
+        raise low.refuse(operator, f"a two-dimensional input {list(x.shape)}; the static engine runs 1 x k", "")
+    extent = (height, width)
+    stride = (o["stride_h"], o["stride_w"])
+    outside, _ = leading_padding(1, kernel[across], stride[across], dilation[across], o["padding"])
+    row = outside // dilation[across] if kernel[across] > 1 else 0
+    before, _ = leading_padding(extent[axis], kernel[axis], stride[axis], dilation[axis], o["padding"])
+    return extent[axis], row, kernel[axis], stride[axis], dilation[axis], before
+
+
+def _after(time_in: int, time_out: int, reach: int, stride: int, before: int) -> int:
+    return max((time_out - 1) * stride + reach - before - time_in, 0)
+
+
+def _conv(low: Lowering, operator: Operator) -> None:
+    value, x = low.source(operator)
+    w = low.tensors(operator)[1]
+    assert w.data is not None
+    _, kernel_h, kernel_w, in_channels = w.shape
+    time, row, taps, stride, dilation, before = _window(low, operator, x, (kernel_h, kernel_w))
+    kernel = w.data[:, row, :, :] if x.shape[1] == 1 else w.data[:, :, row, :]
+    _add_conv(low, operator, value, kernel, (time, in_channels), taps, stride, dilation, before, dense=False)
+
+
+def _add_conv(
+    low: Lowering, operator: Operator, value: int, kernel: np.ndarray, view: tuple[int, int], taps: int, stride: int,
+    dilation: int, before: int, dense: bool,
+) -> None:  # fmt: skip
+    if kernel.dtype == np.float32:
+        add_float_conv(low, operator, value, kernel, view, taps, stride, dilation, before, depthwise=False)
+        return
+    out = low.output(operator)
+    out_channels = kernel.shape[0]
+    result = low.new_value(out, limits=low.clamp(operator))
+    time_out = low.values[result].time
+    reach = (taps - 1) * dilation + 1
+    work = ir.Conv(
+        np.ascontiguousarray(kernel), _bias(low, operator, out_channels), taps, stride, dilation,
+        _requant(low, operator, out_channels, dense),
+    )  # fmt: skip
+    after = _after(view[0], time_out, reach, stride, before)
+    read = low.read(value, *view, reach=reach, stride=stride, before=before, after=after)
+    low.add(operator.index, operator.kind, (read,), result, work)
+
+
+def _depthwise(low: Lowering, operator: Operator) -> None:
+    value, x = low.source(operator)
+    w = low.tensors(operator)[1]
+    assert w.data is not None
+    _, kernel_h, kernel_w, out_channels = w.shape
+    channels = x.shape[3]
+    time, row, taps, stride, dilation, before = _window(low, operator, x, (kernel_h, kernel_w))
+    kernel = w.data[0, row, :, :] if x.shape[1] == 1 else w.data[0, :, row, :]  # [taps, out]
+    multiplier = out_channels // channels
+    if multiplier != 1:
+        # as an ordinary convolution whose other weights are zero: same sums, same bits
+        full = np.zeros((out_channels, taps, channels), kernel.dtype)
+        for c in range(out_channels):
+            full[c, :, c // multiplier] = kernel[:, c]
+        _add_conv(low, operator, value, full, (time, channels), taps, stride, dilation, before, dense=False)
+        return
+    if kernel.dtype == np.float32:
+        add_float_conv(low, operator, value, kernel, (time, channels), taps, stride, dilation, before, depthwise=True)
+        return
+    result = low.new_value(low.output(operator), limits=low.clamp(operator))
+    reach = (taps - 1) * dilation + 1
+    after = _after(time, low.values[result].time, reach, stride, before)
+    read = low.read(value, time, channels, reach=reach, stride=stride, before=before, after=after)
+    work = ir.Depthwise(
+        np.ascontiguousarray(kernel), _bias(low, operator, channels), taps, stride, dilation,
+        _requant(low, operator, channels, dense=False),
+    )  # fmt: skip
+    low.add(operator.index, operator.kind, (read,), result, work)
+
+
+def _dense(low: Lowering, operator: Operator) -> None:
+    value, x = low.source(operator)
+    w = low.tensors(operator)[1]
+    assert w.data is not None
+    units, depth = w.shape
+    view = (x.elements // depth, depth)
+    _add_conv(low, operator, value, w.data.reshape(units, 1, depth), view, 1, 1, 1, 0, dense=True)
+
+
+def _pool(low: Lowering, operator: Operator) -> None:
+    value, x = low.source(operator)
+    out = low.output(operator)
+    floats = x.dtype == "float32"
+    if not floats and zero_point_of(x) != zero_point_of(out):
+        raise low.refuse(operator, "its input and output have different zero points", "quantize the model again")
+    o = operator.options
+    time, _, taps, stride, _, before = _window(low, operator, x, (o["filter_h"], o["filter_w"]))
+    source = low.values[value]
+    clamp: tuple[float, float] = float_pool_limits(low, operator) if floats else low.clamp(operator)
+    limits = (max(source.low, int(clamp[0])), min(source.high, int(clamp[1]))) if not floats else (0, 0)
+    result = low.new_value(out, limits=limits)
+    read = low.read(value, time, x.shape[3], reach=taps, stride=stride, before=before, clipped=True)
+    mode = "max" if operator.kind == "MAX_POOL_2D" else "average"
+    low.add(operator.index, operator.kind, (read,), result, ir.Pool(mode, taps, stride, before, *clamp))
+
+
+CONV_HANDLERS: dict[str, Callable[[Lowering, Operator], None]] = {
+    "CONV_2D": _conv, "DEPTHWISE_CONV_2D": _depthwise, "FULLY_CONNECTED": _dense, "MAX_POOL_2D": _pool,
+    "AVERAGE_POOL_2D": _pool,
+}  # fmt: skip
