@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 @click.option("--float-model", type=click.Path(path_type=Path),
               help="A Jetson's bundle: the float32 .tflite that model.onnx is made from; a preset's own by default.")
 @click.option("--arena-bytes", type=click.IntRange(min=1024), help="TFLM's arena; measured or estimated otherwise.")
+@click.option("--fold/--no-fold", default=True, show_default=True,
+              help="Engine tflm: leave out Conv1D's EXPAND_DIMS and RESHAPE, if TFLM's answers stay the same bytes.")
 @click.option("--weights", type=click.Choice(WEIGHTS), help="Engine static: keep weights packed in 1 to 7 bits [auto].")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def build(
@@ -44,6 +46,7 @@ def build(
     tflm_dir: Path | None,
     arena_bytes: int | None,
     float_model: Path | None,
+    fold: bool,
     weights: str | None,
     as_json: bool,
 ) -> None:
@@ -60,7 +63,7 @@ def build(
         emulate,
         output,
         render_only,
-        {"tflm_dir": tflm_dir, "arena_bytes": arena_bytes, "float_model": float_model}
+        {"tflm_dir": tflm_dir, "arena_bytes": arena_bytes, "float_model": float_model, "fold": fold}
         | ({"weights": weights} if weights else {}),
     )
     if as_json:
@@ -68,6 +71,8 @@ def build(
         return
     state = "rendered" if render_only else "unchanged" if done.cached else "built"
     click.echo(f"{state} {_shown(done.folder)}  (build id {done.build_id})", err=True)
+    if folded := done.manifest["facts"].get("engine", {}).get("folded"):
+        click.echo(f"folded: {folded}; identical outputs in TFLM", err=True)
     if done.sizes is None:
         click.echo(str(done.elf or done.folder))
         return

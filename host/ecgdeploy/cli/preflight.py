@@ -12,6 +12,7 @@ from ecgdeploy.cli.complete import board_completion
 
 
 @click.command()
+@click.argument("file", metavar="[MODEL]", required=False)
 @click.option("--board", required=True, help="Board (see `ecgdeploy boards`).", shell_complete=board_completion)
 @click.option("--model", default="beat-cnn", show_default=True, help="A .tflite file, or the name of a preset.")
 @click.option("--engine", help="tflm or static; the board's default otherwise.")
@@ -20,13 +21,20 @@ from ecgdeploy.cli.complete import board_completion
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @click.pass_context
 def preflight(
-    ctx: click.Context, board: str, model: str, engine: str | None, emulate: bool, tflm_dir: Path | None, as_json: bool
+    ctx: click.Context,
+    file: str | None,
+    board: str,
+    model: str,
+    engine: str | None,
+    emulate: bool,
+    tflm_dir: Path | None,
+    as_json: bool,
 ) -> None:
-    """Check operators, precision, flash and RAM. Exit code 0: fits; 1: does not, and the first reason is named."""
+    """Check MODEL's operators, precision, flash and RAM. Exit code 0: fits; 1: not, and the first reason is named."""
     from ecgdeploy.boards import load_board
     from ecgdeploy.preflight import preflight as check
 
-    report = check(model, load_board(board), engine, emulate=emulate, tflm_dir=tflm_dir)
+    report = check(file or model, load_board(board), engine, emulate=emulate, tflm_dir=tflm_dir)
     if as_json:
         click.echo(json.dumps({"fits": report.fits, "line": report.line(), **asdict(report)}, indent=2))
     else:

@@ -2,18 +2,21 @@
 
 Keras writes Conv1D as EXPAND_DIMS, CONV_2D, RESHAPE: the same bytes under another shape. TFLM runs each of them, keeps
 a structure for each, and needs both kernels in flash. Here a tensor keeps the shape its producer gave it; an operator
-that computes position by position (ADD, RELU, ...) takes that shape too; only where an operator really needs the other
-shape does one reshape stay. No arithmetic is touched: the outputs are identical.
+that computes position by position (ADD, RELU, ...) or puts channels side by side takes that shape too; only where an
+operator really needs the other shape does one reshape stay. No arithmetic is touched: the outputs are identical.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ecgdeploy.errors import ModelError
+from ecgdeploy.graph.inputs import random_inputs
 from ecgdeploy.graph.rewrite import opcode, pack, prune, unpack, used
 
 SAME_BYTES = frozenset({"EXPAND_DIMS", "RESHAPE", "SQUEEZE"})
@@ -45,6 +48,19 @@ class Folded:
     bytes_after: int
     kinds_dropped: tuple[str, ...]
 
+    @property
+    def saved(self) -> bool:
+        """Whether anything was folded."""
+        return self.operators_after < self.operators_before
+
+    def line(self) -> str:
+        """What it saved, one line."""
+        dropped = f"; no longer needs {', '.join(self.kinds_dropped)}" if self.kinds_dropped else ""
+        return (
+            f"{self.operators_before} operators are {self.operators_after}, {self.bytes_before:,} bytes are "
+            f"{self.bytes_after:,}{dropped}"
+        )
+
 
 def fold_conv1d(model: bytes) -> Folded:
     """Fold shape-only operators out of a model file.
@@ -72,6 +88,40 @@ def fold_conv1d(model: bytes) -> Folded:
     return Folded(packed, len(before), len(after), len(model), len(packed), dropped)
 
 
+def checked_fold(
+    model: bytes,
+    interpreter: Callable[[bytes], Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]],
+    windows: int = 4,
+) -> Folded:
+    """`fold_conv1d`, and the proof: an interpreter gives the same bytes before and after.
+
+    Parameters
+    ----------
+    model : bytes
+        A ``.tflite`` file with batch 1.
+    interpreter : callable
+        A model file -> a function from one inference's inputs to its outputs.
+    windows : int
+        Random inferences that are compared; more tell little, since no arithmetic is touched.
+
+    Raises
+    ------
+    ModelError
+        As `fold_conv1d`; or the outputs differ.
+    """
+    folded = fold_conv1d(model)
+    if not folded.saved:
+        return folded
+    before, after = interpreter(model), interpreter(folded.model)
+    for inputs in random_inputs(model, windows, 0):
+        for one, other in zip(before(inputs), after(inputs), strict=True):
+            if np.asarray(one).tobytes() != np.asarray(other).tobytes():
+                raise ModelError(
+                    "the folded model's outputs are not the model's", "deploy the model as it is, and report this"
+                )
+    return folded
+
+
 class _Folder:
     """One pass over the operators in order; `root` says which tensor holds a tensor's bytes."""
 
@@ -84,6 +134,9 @@ class _Folder:
         self.made_by: dict[int, Any] = {}  # tensor -> the shape-only operator that wrote it
         self.reshaped: dict[tuple[int, tuple[int, ...]], int] = {}
         self.kept: list[Any] = []
+        # what a RESHAPE looks like in this file: those that have to be added are like it
+        reshapes = [made for made in self.graph.operators if opcode(model, made) == "RESHAPE"]
+        self.pattern = copy.deepcopy(next((made for made in reshapes if len(used(made.inputs)) == 2), None))
 
     def run(self) -> None:
         outputs = set(used(self.graph.outputs))
@@ -94,7 +147,10 @@ class _Folder:
                 self.root[target] = self.root[used(operator.inputs)[0]]
                 self.made_by[target] = operator
                 continue
-            if not (kind in BY_POSITION and self._take_over_shape(operator, outputs)):
+            taken = (kind in BY_POSITION and self._take_over_shape(operator, outputs)) or (
+                kind == "CONCATENATION" and self._take_over_channels(operator, outputs)
+            )
+            if not taken:
                 operator.inputs = np.array([self._as_written(int(index)) for index in operator.inputs], dtype=np.int32)
             self.kept.append(operator)
         # a model's outputs keep their tensors, names and shapes
@@ -108,7 +164,7 @@ class _Folder:
 
     def _as_reshapes(self) -> None:
         """Write what is left of EXPAND_DIMS and SQUEEZE as RESHAPE, if there is one anyway: a kernel less to link."""
-        if not any(opcode(self.model, operator) == "RESHAPE" for operator in self.kept):
+        if self.pattern is None or not any(opcode(self.model, operator) == "RESHAPE" for operator in self.kept):
             return
         for operator in self.kept:
             if opcode(self.model, operator) in SAME_BYTES - {"RESHAPE"}:
@@ -134,6 +190,8 @@ class _Folder:
 
     def _take_over_shape(self, operator: Any, outputs: set[int]) -> bool:
         """Let an operator work on its inputs' present shape, if they agree and its output is like them."""
+        if self.pattern is None:  # it may have to be undone further down
+            return False
         target = used(operator.outputs)[0]
         computed = [index for index in used(operator.inputs) if not self._constant(index)]
         present = {self.now[self.root[index]] for index in computed}
@@ -148,6 +206,26 @@ class _Folder:
         operator.inputs = np.array(
             [self.root[index] if index in computed else index for index in map(int, operator.inputs)], dtype=np.int32
         )
+        self.now[target] = shape
+        self.graph.tensors[target].shape = np.array(shape, dtype=np.int32)
+        self.graph.tensors[target].shapeSignature = None
+        return True
+
+    def _take_over_channels(self, operator: Any, outputs: set[int]) -> bool:
+        """Let channels be put side by side in their present shape, if all of them have it."""
+        inputs, target = used(operator.inputs), used(operator.outputs)[0]
+        axis, rank = operator.builtinOptions.axis, len(self.shapes[target])
+        if self.pattern is None or target in outputs or any(self._constant(index) for index in inputs):
+            return False
+        present = [self.now[self.root[index]] for index in inputs]
+        if axis % rank != rank - 1 or len({shape[:-1] for shape in present}) != 1:
+            return False
+        written = [self.shapes[index] for index in inputs]
+        shape = (*present[0][:-1], self.shapes[target][-1])
+        if not all(map(_trailing, present, written)) or not _trailing(shape, self.shapes[target]):
+            return False
+        operator.inputs = np.array([self.root[index] for index in inputs], dtype=np.int32)
+        operator.builtinOptions.axis = len(shape) - 1
         self.now[target] = shape
         self.graph.tensors[target].shape = np.array(shape, dtype=np.int32)
         self.graph.tensors[target].shapeSignature = None
@@ -175,7 +253,8 @@ class _Folder:
 
     def _new_reshape(self, index: int, shape: tuple[int, ...]) -> tuple[Any, int]:
         """A RESHAPE like one the file has, and the tensor it writes."""
-        pattern = next(made for made in self.made_by.values() if opcode(self.model, made) == "RESHAPE")
+        pattern = self.pattern
+        assert pattern is not None
         operator = copy.deepcopy(pattern)
         tensor = copy.deepcopy(self.graph.tensors[index])
         tensor.shape = np.array(shape, dtype=np.int32)

@@ -16,6 +16,7 @@ import numpy as np
 from ecgdeploy.boards import Board
 from ecgdeploy.errors import UsageError
 from ecgdeploy.graph import read_tflite
+from ecgdeploy.graph.inputs import random_inputs as random_inputs
 from ecgdeploy.graph.rewrite import cut
 
 Inputs = Sequence[np.ndarray]
@@ -219,24 +220,6 @@ def golden_runner(file: bytes) -> Callable[[Inputs], list[np.ndarray]]:
     from ecgdeploy.reference import TflmReference
 
     return TflmReference(file).run
-
-
-def random_inputs(model: bytes, windows: int, seed: int) -> list[list[np.ndarray]]:
-    """Inputs over the whole range of the model's element types, the same for the same seed."""
-    graph = read_tflite(model, supported=False)
-    generator = np.random.default_rng(seed)
-    made = []
-    for _ in range(windows):
-        window = []
-        for index in graph.inputs:
-            tensor = graph.tensors[index]
-            if tensor.dtype == "float32":
-                window.append(generator.standard_normal(tensor.shape).astype(np.float32))
-            else:
-                limits = np.iinfo(tensor.dtype)
-                window.append(generator.integers(limits.min, limits.max, tensor.shape, tensor.dtype, endpoint=True))
-        made.append(window)
-    return made
 
 
 def read_inputs(model: bytes, path: Path) -> list[list[np.ndarray]]:

@@ -11,7 +11,7 @@ from ecgdeploy.graph import Graph, Operator, read_tflite
 from ecgdeploy.graph.checks import check_supported
 from ecgdeploy.preflight.memory import Need, estimate_need
 from ecgdeploy.projects.fit import heaviest
-from ecgdeploy.projects.tflm import choose_arena
+from ecgdeploy.projects.tflm import choose_arena, without_ballast
 from ecgdeploy.projects.tflm_library import find_library, packaged_library, tflm_folder
 from ecgdeploy.projects.tflm_operators import used_operators
 from ecgdeploy.projects.types import Model, Request
@@ -28,7 +28,7 @@ class Finding:
     Attributes
     ----------
     what : str
-        ``operators``, ``precision``, ``flash``, ``RAM``.
+        ``operators``, ``precision``, ``folding`` (engine tflm, where something is saved), ``flash``, ``RAM``.
     ok : bool
     detail : str
         What was found, one line.
@@ -134,7 +134,16 @@ def preflight(
         except ModelError as error:  # a limit of the engine that only its own code knows
             findings.append(Finding("operators", False, error.message, error.hint))
         else:
-            findings += _memory(read.graph, board, need, flash, ram)
+            memory = _memory(read.graph, board, need, flash, ram)
+            folded, saved = without_ballast(request) if engine == "tflm" else (request, {})
+            if saved:
+                small = estimate_need(folded.model, board, engine, emulate, lambda: _arena(folded))
+                findings.append(_folding(saved["folded"], need, small))
+                after = _memory(folded.model.graph, board, small, flash, ram)
+                # the figures are the file's own; but what is built is the folded one, so it decides
+                if all(finding.ok for finding in after) and not all(finding.ok for finding in memory):
+                    need, memory = small, after
+            findings += memory
     return Report(read.name, board.name, engine, emulate, tuple(findings), need, flash, ram)
 
 
@@ -214,6 +223,16 @@ def _arena(request: Request) -> tuple[int, str]:
     percent = round(100 * (arena.with_margin - arena.bytes) / arena.bytes)
     kind = "reference kernels need" if arena.exact else "an upper bound of what reference kernels need is"
     return arena.with_margin, f"{percent} % margin for CMSIS-NN ({kind} {arena.bytes:,} B)"
+
+
+def _folding(saved: str, need: Need, small: Need) -> Finding:
+    """What `ecgdeploy build` leaves out of this file by itself."""
+    return Finding(
+        "folding",
+        True,
+        f"build leaves out Conv1D's ballast: {saved}; {need.flash - small.flash:,} bytes of flash and "
+        f"{need.ram - small.ram:,} of RAM less; arena {small.engine_ram:,} B, {small.arena_note}",
+    )
 
 
 def _memory(graph: Graph, board: Board, need: Need, flash: int, ram: int) -> list[Finding]:

@@ -87,11 +87,12 @@ def render_tflm(request: Request) -> Project:
     folder = tflm_folder(request.options.get("tflm_dir"))
     packaged = packaged_library(folder) if folder else None
     library = find_library(folder, request.board.core) if folder and packaged is None else None
+    request, folded = tflm.without_ballast(request)
     arena = tflm.choose_arena(request, library)
     int8 = library is not None or (packaged is not None and packaged.int8_registrations)
     generated = tflm.generated_files(request.model, arena.bytes, int8_registrations=int8)
     sources = {Path(name).name: data for name, data in firmware_files((), (tflm.WRAPPER,)).items()} | generated
-    facts = {"arena_bytes": arena.bytes, "arena": arena.how, "prebuilt": library is not None}
+    facts = {"arena_bytes": arena.bytes, "arena": arena.how, "prebuilt": library is not None, **folded}
     if library is not None:
         part = Library(
             sources,

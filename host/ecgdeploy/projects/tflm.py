@@ -1,21 +1,22 @@
 """Engine ``tflm``: what it adds to a project, whichever build system compiles it.
 
-Generated: the model as an aligned C array, the resolver with exactly the model's operators, the arena's size. Copied:
-Generated: the model as an aligned C array, the resolver with exactly the model's operators, the arena's size.
+Generated: the model as an aligned C array, the resolver with exactly the model's operators, the arena's size. The model
+is embedded without Conv1D's ballast where TFLM gives the same bytes with and without it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ecgdeploy.errors import BuildError
+from ecgdeploy.errors import BuildError, ModelError
 from ecgdeploy.projects.mps2 import WARNINGS, EnginePart, render_with
 from ecgdeploy.projects.sources import firmware_files
 from ecgdeploy.projects.tflm_arena import can_measure, measured_arena
 from ecgdeploy.projects.tflm_library import HELP, VARIABLE, TflmLibrary, find_library, header_closure, tflm_folder
 from ecgdeploy.projects.tflm_operators import operators_header, used_operators
 from ecgdeploy.projects.types import Model, Project, Request
+from ecgdeploy.provenance import sha256_bytes
 from ecgdeploy.toolchains import tools
 
 if TYPE_CHECKING:
@@ -44,6 +45,34 @@ class ArenaChoice:
 
     bytes: int
     how: str
+
+
+def without_ballast(request: Request) -> tuple[Request, dict[str, str]]:
+    """The request with its model as it is embedded: EXPAND_DIMS and RESHAPE folded away, if asked for (the default).
+
+    The model's hash stays that of the file that was given: host and board agree by it on which model it is.
+
+    Returns
+    -------
+    tuple of Request and dict
+        Under ``folded`` what it saved. Nothing where there is nothing to fold, where TFLM's answers would not be the
+        same bytes, or where TFLM is not here to say so.
+    """
+    from ecgdeploy.graph import read_tflite
+    from ecgdeploy.graph.fold import checked_fold
+    from ecgdeploy.reference import TflmReference
+
+    model = request.model
+    if not request.options.get("fold", True):
+        return request, {}
+    try:
+        folded = checked_fold(model.data, lambda file: TflmReference(file).run)
+    except (ModelError, BuildError):
+        return request, {}
+    if not folded.saved:
+        return request, {}
+    graph = read_tflite(folded.model, supported=False, name=model.name)
+    return replace(request, model=replace(model, data=folded.model, graph=graph)), {"folded": folded.line()}
 
 
 def definitions(library: TflmLibrary | None) -> tuple[str, ...]:
@@ -83,9 +112,10 @@ def model_array(model: Model) -> bytes:
         "    " + ", ".join(f"0x{byte:02x}" for byte in data[at : at + BYTES_A_LINE]) + ","
         for at in range(0, len(data), BYTES_A_LINE)
     ]
+    folded = "" if sha256_bytes(data) == model.sha256 else ", without Conv1D's ballast; the hash is that of the file"
     digest = ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(model.sha256))
     lines = [
-        f"/* The model '{model.name}' as it was exported: rendered by ecgdeploy. */",
+        f"/* The model '{model.name}' as it was exported{folded}: rendered by ecgdeploy. */",
         '#include "ecgd_model_data.h"',
         "",
         f"const size_t ecgd_model_bytes = {len(data)}u;",
@@ -113,7 +143,8 @@ def choose_arena(request: Request, library: TflmLibrary | None) -> ArenaChoice:
         return ArenaChoice(-(-int(asked) // 16) * 16, "asked")
     if library is not None and can_measure(request.board.core):
         files = {f"generated/{name}": data for name, data in generated_files(request.model, 16, True).items()}
-        size = measured_arena(request.model.sha256, request.board.core, library, files, definitions(library))
+        embedded = sha256_bytes(request.model.data)
+        size = measured_arena(embedded, request.board.core, library, files, definitions(library))
         return ArenaChoice(size, "measured")
     return ArenaChoice(estimated_arena(request.model).with_margin, "estimated")
 
@@ -153,6 +184,7 @@ def emulated_engine(request: Request) -> EnginePart:
             f"--tflm-dir PATH or {VARIABLE}; {HELP}; or --engine static",
         )
     library = find_library(folder, request.board.core)
+    request, folded = without_ballast(request)
     arena = choose_arena(request, library)
     generated = generated_files(request.model, arena.bytes, True)
     return EnginePart(
@@ -178,7 +210,8 @@ def emulated_engine(request: Request) -> EnginePart:
             "operators": used_operators(request.model.graph),
             "tflm_archive_sha256": library.sha256,
             "cmsis_nn": library.cmsis_nn,
-        },
+        }
+        | folded,
     )
 
 

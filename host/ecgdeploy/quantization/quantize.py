@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ecgdeploy.errors import ModelError
 from ecgdeploy.provenance import sha256_file, versions, write_atomic, write_manifest
 from ecgdeploy.quantization.precision import Converted, convert, convert_all
 from ecgdeploy.quantization.runner import TfliteRunner
@@ -113,6 +114,11 @@ def quantize(
     for precision in set(needed) - set(plain):
         del converted[precision]
     for precision, file in converted.items():
+        converted[precision], saved = _folded(file)
+        notes.setdefault(precision, {}).update(saved)
+        if saved:
+            report(f"{precision}: {saved['folded']}; identical outputs")
+    for precision, file in converted.items():
         write_atomic(folder / f"{precision}.tflite", file.content)
     entries: dict[str, Any] = {}
     scores: dict[str, np.ndarray] = {}
@@ -138,6 +144,20 @@ def quantize(
     }
     write_manifest(folder, manifest)
     return Quantized(folder, manifest)
+
+
+def _folded(file: Converted) -> tuple[Converted, dict[str, str]]:
+    """The file without Conv1D's EXPAND_DIMS and RESHAPE, where LiteRT's reference kernels give the same bytes."""
+    from ecgdeploy.graph.fold import checked_fold
+    from ecgdeploy.reference import LiteRtReference
+
+    try:
+        folded = checked_fold(file.content, lambda model: LiteRtReference(model, "reference").run, windows=2)
+    except ModelError:  # several subgraphs, or kernels that only the optimized set has: it stays as it is
+        return file, {}
+    if not folded.saved:
+        return file, {}
+    return dataclasses.replace(file, content=folded.model), {"folded": folded.line()}
 
 
 def _answers(content: bytes, test: Any) -> np.ndarray:

@@ -236,6 +236,29 @@ def test_the_resolver_has_exactly_the_models_operators(tmp_path: Path) -> None:
     assert f"#define ECGD_TFLM_OPERATORS {len(kinds)}u" in (source / "ecgd_tflm_config.h").read_text()
 
 
+def test_conv1ds_ballast_is_left_out_and_the_saving_told(tmp_path: Path) -> None:
+    data = os.environ.get("ECGDEPLOY_DATA")
+    model = Path(data).parent / "bench/models/beat_cnn.tflite" if data else None
+    if model is None or not model.is_file():
+        pytest.skip("needs the bench models: set ECGDEPLOY_DATA to the data folder beside bench/")
+
+    def render(fold: bool) -> tuple[dict, str]:
+        options = {"arena_bytes": 20_000, "fold": fold}
+        done = build(model, "nano33ble", "tflm", False, tmp_path / str(fold), True, options)
+        source = done.folder / "lib/ecgd_engine/src"
+        files = ("ecgd_tflm_operators.h", "ecgd_model_data.c")
+        return done.manifest, "".join((source / name).read_text() for name in files)
+
+    folded, less = render(True)
+    plain, whole = render(False)
+    assert folded["facts"]["engine"]["folded"].startswith("22 operators are 12, 24,096 bytes are 21,168")
+    assert "folded" not in plain["facts"]["engine"]
+    assert "AddExpandDims" in whole and "AddExpandDims" not in less
+    # the same model by its hash: measure and flash go by it
+    assert folded["model"] == plain["model"]
+    assert ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(folded["model"]["sha256"])) in less
+
+
 def test_another_model_changes_headers_and_leaves_platformio_ini_alone() -> None:
     one, two = (render("tflm"), render("static"))
     assert one.build_id != two.build_id

@@ -84,6 +84,23 @@ def test_the_arena_figures_are_the_measured_ones(bench: Path) -> None:
         assert need is not None and f"reference kernels need {measured} B" in need.arena_note
 
 
+def test_what_build_leaves_out_is_said_beside_the_files_own_figures(bench: Path) -> None:
+    report = preflight(bench / "beat_cnn.tflite", NANO, "tflm")
+    (folding,) = [finding for finding in report.findings if finding.what == "folding"]
+    assert "22 operators are 12" in folding.detail and "arena 9,696 B" in folding.detail
+    assert "11,776 B" in report.line()
+    assert not [finding for finding in preflight("beat-cnn", NANO, "tflm").findings if finding.what == "folding"]
+
+
+def test_a_file_that_fits_only_without_its_ballast_fits(bench: Path) -> None:
+    whole = preflight(bench / "beat_cnn.tflite", NANO, "tflm").need
+    assert whole is not None and NANO.memory is not None
+    tight = NANO.memory.flash.model_copy(update={"bytes": whole.flash - 1, "reserved": ()})
+    board = NANO.model_copy(update={"memory": NANO.memory.model_copy(update={"flash": tight})})
+    report = preflight(bench / "beat_cnn.tflite", board, "tflm")
+    assert report.fits and "reference kernels need 9,088 B" in report.line()
+
+
 def test_the_mtcnn_names_memory_excess_operator_and_heaviest_tensors(bench: Path) -> None:
     report = preflight(bench / "mtcnn.tflite", NANO, "tflm")
     failed = report.first_failure
