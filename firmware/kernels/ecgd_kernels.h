@@ -136,6 +136,15 @@ void ecgd_mul_scalar(const ecgd_elementwise_t *op, const int16_t *a, int16_t b, 
 void ecgd_max_pool_u8(const ecgd_pool_t *pool, const uint8_t *window, uint32_t positions, uint8_t *out);
 /* `out` may be `a` or `b`. */
 void ecgd_add_u8(const ecgd_elementwise_t *op, const uint8_t *a, const uint8_t *b, uint32_t count, uint8_t *out);
+/* The same where it is one linear function of the two bytes, which codegen/linear.py proves over all pairs:
+ * (256 * (a - 128) * factor[0] >> 16) + (the same of b) + constant, its fraction bits shifted out, clamped to 0..255. */
+#define ECGD_ADD_FRACTION 21
+typedef struct {
+    int32_t factor[2];
+    int32_t constant;
+} ecgd_linear_t;
+
+void ecgd_add_linear_u8(const ecgd_linear_t *op, const uint8_t *a, const uint8_t *b, uint32_t count, uint8_t *out);
 /* Sums of bytes: at most 257 positions fit. Their offset is taken away when they are requantized. */
 void ecgd_accumulate_u8(uint16_t *sums, const uint8_t *in, uint32_t channels, uint32_t positions);
 void ecgd_requantize_sums_u8(const uint16_t *sums, uint32_t count, int32_t offset, int32_t multiplier, int32_t right,

@@ -112,6 +112,32 @@ void ecgd_add_u8(const ecgd_elementwise_t *op, const uint8_t *a, const uint8_t *
     }
 }
 
+static inline int32_t share(int32_t factor, uint8_t x) {
+    return (int32_t)((int64_t)factor * ((x - 128) * 256) >> 16);
+}
+
+void ecgd_add_linear_u8(const ecgd_linear_t *op, const uint8_t *a, const uint8_t *b, uint32_t count, uint8_t *out) {
+    const uint8_t *const end = a + count;
+#ifdef ECGD_DSP
+    const int32_t to_a = op->factor[0], to_b = op->factor[1], constant = op->constant;
+    for (const uint8_t *const fours = a + (count & ~3u); a != fours; a += 4, b += 4, out += 4) {
+        /* bytes 0 and 2, and 1 and 3, in the upper halves of two lanes, less 128 */
+        const uint32_t x = four(a) ^ 0x80808080u, y = four(b) ^ 0x80808080u;
+        const int32_t xe = (int32_t)(x << 8 & 0xff00ff00u), xo = (int32_t)(x & 0xff00ff00u);
+        const int32_t ye = (int32_t)(y << 8 & 0xff00ff00u), yo = (int32_t)(y & 0xff00ff00u);
+        const uint32_t u0 = __usat(__smlawb(to_b, ye, __smlawb(to_a, xe, constant)) >> ECGD_ADD_FRACTION, 8);
+        const uint32_t u1 = __usat(__smlawb(to_b, yo, __smlawb(to_a, xo, constant)) >> ECGD_ADD_FRACTION, 8);
+        const uint32_t u2 = __usat(__smlawt(to_b, ye, __smlawt(to_a, xe, constant)) >> ECGD_ADD_FRACTION, 8);
+        const uint32_t u3 = __usat(__smlawt(to_b, yo, __smlawt(to_a, xo, constant)) >> ECGD_ADD_FRACTION, 8);
+        put_four(out, (u0 | u1 << 8) | (u2 | u3 << 8) << 16);
+    }
+#endif
+    while (a != end) {
+        const int32_t sum = share(op->factor[0], *a++) + share(op->factor[1], *b++) + op->constant;
+        *out++ = in_range(sum >> ECGD_ADD_FRACTION, 0, 255);
+    }
+}
+
 /* Where four channels are summed at a time, the sums of channels 1 and 2 of every four stand in each other's place. */
 static inline uint32_t place_of_sum(uint32_t channel, uint32_t channels) {
 #ifdef ECGD_DSP

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.c_text import c_array
 from ecgdeploy.codegen.emit_narrow import narrow_mean
+from ecgdeploy.codegen.linear import linear_addition
 from ecgdeploy.codegen.schedule import outputs_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ def elementwise(e: Emitter, stage: ir.Stage, work: ir.Elementwise) -> list[str]:
     narrow = ""
     if y.narrow:
         offsets = [e.network.values[r.value].padding for r in stage.reads]
+        if (linear := linear_addition(work, (offsets[0], offsets[1], y.padding))) is not None:
+            e.source.constants.append(
+                f"static const ecgd_linear_t linear_{i} = {{.factor = {{{linear.factors[0]}, {linear.factors[1]}}}, "
+                f".constant = {linear.constant}}};\n"
+            )
+            return [f"ecgd_add_linear_u8(&linear_{i}, {', '.join(operands)}, (uint32_t)n * {c}u, room_{stage.writes}(n));"]
         narrow = f", .offset = {{{offsets[0]}, {offsets[1]}, {y.padding}}}"
     e.source.constants.append(
         f"static const ecgd_elementwise_t elementwise_{i} = {{.multiplier = {{{', '.join(map(str, multipliers))}}}, "
