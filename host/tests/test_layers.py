@@ -31,7 +31,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"devices"}),
     frozenset({"flash"}),
     frozenset({"measure"}),
-    frozenset({"studies"}),
+    frozenset({"studies", "workspace"}),
     frozenset({"reports"}),
     frozenset({"cli"}),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 
 import click
 
@@ -17,6 +18,7 @@ from ecgdeploy.errors import EcgDeployError
 # name -> (module of this package, attribute, one-line help shown without importing the module)
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("demo", "demo", "The whole journey in one command, on an emulated Nano 33 BLE."),
+    "init": ("init", "init", "Begin a project with a model and recordings of one's own."),
     "data": ("data", "data", "ECG data sets: list, fetch, check, show."),
     "train": ("train", "train", "Train a model from a preset or a TOML file; resumes."),
     "pretrain": ("pretrain", "pretrain", "Pre-train an encoder on long recordings; resumes."),
@@ -50,6 +52,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "completion": ("completion", "completion", "Print the completion script of bash, zsh or fish."),
 }
 
+PROJECT_FILE = "ecgdeploy.toml"
+#: in a folder with a project file, these take from it what is not given
+PROJECT_COMMANDS = ("train", "quantize", "build", "flash", "measure", "report", "gate", "bundle", "verify")
+
 
 class LazyGroup(click.Group):
     """A group that imports a command's module only when the command is run."""
@@ -79,8 +85,13 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="ecgdeploy")
-def app() -> None:
+@click.pass_context
+def app(context: click.Context) -> None:
     """Put ECG models on small devices, and prove what they do there."""
+    if Path(PROJECT_FILE).is_file() and context.invoked_subcommand in PROJECT_COMMANDS:
+        from ecgdeploy.cli.project import defaults_of
+
+        context.default_map = defaults_of(context.invoked_subcommand)
 
 
 def main() -> None:

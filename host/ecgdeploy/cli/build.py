@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
               help="Engine tflm: leave out Conv1D's EXPAND_DIMS and RESHAPE, if TFLM's answers stay the same bytes.")
 @click.option("--weights", type=click.Choice(WEIGHTS), help="Engine static: keep weights packed in 1 to 7 bits [auto].")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@click.pass_context
 def build(
+    context: click.Context,
     board: str,
     model: str,
     engine: str | None,
@@ -55,7 +57,11 @@ def build(
     The folder also builds without ecgdeploy; its README says how.
     """
     from ecgdeploy import projects
+    from ecgdeploy.cli.project import settled
 
+    chosen: dict[str, Any] = {"engine": engine, "float_model": float_model}
+    chosen = settled(context, chosen, {"board": ("engine",), "model": ("float_model",)})
+    engine, float_model = chosen["engine"], chosen["float_model"]
     done = projects.build(
         model,
         board,

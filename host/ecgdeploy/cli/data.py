@@ -143,3 +143,13 @@ def export(task: str, model: Path, folder: Path | None, output: Path | None) -> 
         click.echo(text, nl=False)
     else:
         write_atomic(output, text)
+
+
+@data.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--synthetic", is_flag=True, help="Synthetic records even where MIT-BIH is on this machine.")
+def sample(folder: Path, synthetic: bool) -> None:
+    """Fill FOLDER with 12 WFDB records to try things on: MIT-BIH's where it is on this machine, else synthetic ones."""
+    from ecgdeploy.ecg.own.sample import write_sample
+
+    click.echo(f"{folder}: {write_sample(folder, synthetic)}")

@@ -7,6 +7,15 @@ from typing import Any
 
 import click
 
+#: option -> what a project file says of it that no longer holds
+BESIDE = {
+    "emulate": ("port", "project"),
+    "port": ("emulate",),
+    "model": ("float_model", "project", "gates"),
+    "board": ("engine", "project"),
+    "task": ("gates",),
+}
+
 
 @click.command()
 @click.option("--board", default="nano33ble", show_default=True, help="Board name; see 'ecgdeploy boards'.")
@@ -26,11 +35,14 @@ import click
 @click.option("--gates", type=click.Path(path_type=Path), help="Declare what the run has to reach; see 'gate'.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write the page here too [always in the run folder].")
-def measure(transport: str, as_json: bool, html: Path | None, **chosen: Any) -> None:
+@click.pass_context
+def measure(context: click.Context, transport: str, as_json: bool, html: Path | None, **chosen: Any) -> None:
     """Measure a model on a board over a whole test set."""
     from ecgdeploy.cli.progress import progress
+    from ecgdeploy.cli.project import settled
     from ecgdeploy.measure.session import Choice, run
 
+    chosen = settled(context, chosen, BESIDE)
     choice = Choice(uart=transport == "uart", **chosen)
     with progress() as report:
         outcome = run(choice, report)

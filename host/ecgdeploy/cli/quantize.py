@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
+from ecgdeploy.errors import UsageError
+
 
 @click.command()
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run_folder", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
 @click.option("--precision", "precisions", multiple=True,
               help="float32, float16, dynamic, int8, int16x8, mixed, mixed-bits.")
 @click.option("--bits", default="auto", show_default=True,
@@ -29,7 +32,7 @@ import click
 @click.option("--no-test", is_flag=True, help="Do not score the files on the test set.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def quantize(
-    run_folder: Path,
+    run_folder: Path | None,
     precisions: tuple[str, ...],
     bits: str,
     max_flash: int | None,
@@ -45,17 +48,32 @@ def quantize(
     no_test: bool,
     as_json: bool,
 ) -> None:
-    """Convert RUN's best model; calibration comes from its training records only."""
+    """Convert RUN's best model; calibration comes from its training records only.
+
+    In a project's folder RUN is the project's own training run.
+    """
     from ecgdeploy.cli.common import engines_of, progress_bar
     from ecgdeploy.ecg.tasks import load_task
     from ecgdeploy.quantization import deployability
     from ecgdeploy.quantization import quantize as steps
     from ecgdeploy.training import config, run
+    from ecgdeploy.workspace import here
+    from ecgdeploy.workspace import steps as workspace
 
     def say(line: str) -> None:
         click.echo(line, err=True)
 
-    trained = run.open_run(run_folder)
+    task: Any = None
+    if run_folder is None:
+        if (project := here()) is None:
+            raise UsageError("quantize needs a run", "ecgdeploy quantize RUN; ecgdeploy init makes a project")
+        task = workspace.load_task(project, data)
+        trained = workspace.trained(project, task)
+        run_folder, output = trained.folder, output or project.models
+        if project.content.quantize.precision.endswith("-qat"):
+            qat_epochs = qat_epochs or 3
+    else:
+        trained = run.open_run(run_folder)
     settings = config.parse(trained.manifest["config"], "config.json")
     chosen = precisions or settings.quantization.precisions
     for precision in chosen:
@@ -71,7 +89,7 @@ def quantize(
         facts = load_board(board)
         for precision in chosen:
             deployability.require(precision, board, engine, engines_of(facts))
-    task = load_task(settings.task, data)
+    task = task or load_task(settings.task, data)
     tuned = None
     if qat_epochs:
         from ecgdeploy.quantization import qat
@@ -101,6 +119,7 @@ def quantize(
         None if no_test else task.test(),
         qat_model=tuned.model if tuned else None,
         made_from={"run": trained.manifest["config_sha256"], "weights": trained.manifest["weights_sha256"]}
+        | ({"task": settings.task_sha256} if settings.task_sha256 else {})
         | ({"qat": tuned.folder.name} if tuned else {}),
         derived={"mixed-bits": fewer_bits} if "mixed-bits" in chosen else {},
         report=say,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ecgdeploy.errors import UsageError
+
+if TYPE_CHECKING:
+    from ecgdeploy.training.run import Run
 
 
 def _assignments(pairs: tuple[str, ...]) -> dict[str, Any]:
@@ -49,12 +52,22 @@ def train(
     from ecgdeploy import zoo
     from ecgdeploy.cli.common import progress_bar, require_target
     from ecgdeploy.training import config, run
+    from ecgdeploy.workspace import here
 
     if show_schema:
         click.echo(json.dumps(config.RunConfig.model_json_schema(), indent=2))
         return
+    if preset is None and config_file is None and start is None and (project := here()):
+        from ecgdeploy.workspace import steps
+
+        with progress_bar() as bar:
+            done = steps.train(project, data=data, changes=_assignments(pairs), threads=threads, report=bar)
+        _show(done, as_json, "ecgdeploy quantize")
+        return
     if (preset is None) == (config_file is None):
-        raise UsageError("give --preset or --config, one of them", "ecgdeploy zoo list names the presets")
+        raise UsageError(
+            "give --preset or --config, one of them", "ecgdeploy zoo list names the presets; ecgdeploy init, a project"
+        )
     settings = config.read(zoo.config_path(preset) if preset else config_file or Path())
     settings = config.override(settings, _assignments(pairs)) if pairs else settings
     require_target(settings)
@@ -68,11 +81,17 @@ def train(
             )
         else:
             done = run.train(settings, folder, data=data, threads=threads, report=report)
+    _show(done, as_json, f"ecgdeploy quantize {folder}")
+
+
+def _show(done: Run, as_json: bool, following: str) -> None:
     if as_json:
         click.echo(json.dumps(done.manifest, indent=2, sort_keys=True))
         return
     facts = done.manifest
     figures = ", ".join(f"{k} {v:.4f}" for k, v in facts["validation"].items())
-    click.echo(f"{folder}: {facts['parameters']} parameters, best epoch {facts['best_epoch']} of {facts['epochs_run']}")
+    epochs = facts["epochs_run"]
+    trained = f"best epoch {facts['best_epoch']} of {epochs}" if epochs else "trained elsewhere"
+    click.echo(f"{done.folder}: {facts['parameters']} parameters, {trained}")
     click.echo(f"data: {facts['source']}; validation: {figures}")
-    click.echo(f"next: ecgdeploy quantize {folder}")
+    click.echo(f"next: {following}")

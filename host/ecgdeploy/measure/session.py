@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgdeploy.errors import UsageError
+from ecgdeploy.measure.made_from import refuse_other_split
 from ecgdeploy.measure.run import Progress, Request, measure
 from ecgdeploy.provenance import sha256_file
 
@@ -78,6 +79,7 @@ def run(choice: Choice, progress: Progress) -> Outcome:
         whole, test = True, task.test(every_beat=True)
     else:
         test = task.test(limit_per_record=choice.limit)
+    refuse_other_split(model, task)
     progress("recordings", 1, 1)
     folder = choice.output or Path("runs") / "-".join((choice.board, Path(name).stem, firmware.manifest["engine"]))
     request = Request(

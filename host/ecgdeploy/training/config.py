@@ -123,6 +123,7 @@ class RunConfig(_Part):
     checkpoint_steps: int = Field(0, ge=0, description="also checkpoint inside an epoch, every so many steps")
     starts_from: str | None = Field(None, description="hash of the weights that training starts from")
     teacher: str | None = Field(None, description="hash of the weights whose answers are the targets")
+    task_sha256: str | None = Field(None, description="hash of a project file's data, windows and split")
     unlearnable: Literal["keep"] | None = Field(
         None, description="keep outputs without a positive training record (they learn to say no); unset: refuse them"
     )

@@ -40,7 +40,7 @@ def load_task(name: str, data: Path | str | None = None) -> Task:
     Parameters
     ----------
     name : str
-        One of `TASKS`.
+        One of `TASKS`, or a project file (``ecgdeploy.toml``): recordings of one's own.
     data : Path or str, optional
         The data set's folder or the folder above it. Without it: ``$ECGDEPLOY_DATA``, then the download cache, then a
         download from PhysioNet where that is small, then the synthetic source, which then is in the task's name and
@@ -55,6 +55,10 @@ def load_task(name: str, data: Path | str | None = None) -> Task:
     """
     import importlib
 
+    if name.endswith(".toml"):
+        from ecgdeploy.ecg import own
+
+        return own.load(Path(name), data)
     if name not in TASKS:
         raise unknown("task", name, TASKS)
     real = name.removesuffix("-synthetic")

@@ -1,0 +1,128 @@
+"""A Keras model of one's own, made into what training and conversion here take: one input [1, samples, leads].
+
+The layers stay as they are; where the model's input is another shape of the same values, a reshape goes before it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgdeploy.errors import ModelError
+from ecgdeploy.provenance import sha256_bytes, sha256_file, versions, write_manifest
+from ecgdeploy.training import checks
+from ecgdeploy.training.config import RunConfig
+from ecgdeploy.training.run import MODEL, Run, claim
+
+_SAVE = "save it with model.save(\"NAME.keras\") of Keras 3"
+
+
+def load(path: Path, shape: tuple[int, int], classes: tuple[str, ...], multilabel: bool) -> Any:
+    """The model of a ``.keras`` file with input [batch, 1, samples, leads].
+
+    Parameters
+    ----------
+    shape : (samples, leads)
+        Of the task's windows.
+
+    Raises
+    ------
+    ModelError
+        Not a Keras 3 file, layers that Keras does not know, several inputs or outputs, another input shape, another
+        number of outputs, outputs that are no probabilities.
+    """
+    from ecgdeploy.training import runtime
+
+    runtime.tensorflow()
+    import keras
+
+    try:
+        own = keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever its file's layers raise
+        text = " ".join(str(error).split())[:140]
+        raise ModelError(f"{path.name}: Keras does not read it: {text}", _SAVE) from None
+    if not getattr(own, "built", False) or not getattr(own, "inputs", None):
+        raise ModelError(f"{path.name}: the model has no input shape", "begin it with keras.Input, then save it")
+    if len(own.inputs) != 1 or len(own.outputs) != 1:
+        raise ModelError(
+            f"{path.name}: {len(own.inputs)} inputs and {len(own.outputs)} outputs", "one of each is supported"
+        )
+    _fits(path, own.inputs[0].shape[1:], shape)
+    width = own.outputs[0].shape[1:]
+    if len(width) != 1 or width[0] != len(classes):
+        got = " x ".join(map(str, width))
+        hint = "one class and multilabel = true is a yes/no output" if width == (1,) else "set task.classes to them"
+        raise ModelError(f"{path.name}: {got} outputs, the task has {len(classes)} classes", hint)
+    signal = keras.Input((1, *shape), name="ecg")
+    wanted = tuple(extent if extent is not None else shape[0] for extent in own.inputs[0].shape[1:])
+    reshaped = signal if wanted == (1, *shape) else keras.layers.Reshape(wanted, name="ecg_reshape")(signal)
+    # call and not __call__: the layers themselves, not a model in a model, which the converter and QAT would not open
+    model = keras.Model(signal, own.call(reshaped), name="own")
+    _gives_probabilities(path, model, shape, multilabel)
+    return model
+
+
+def _fits(path: Path, have: tuple[int | None, ...], shape: tuple[int, int]) -> None:
+    """Refuse an input that is not the windows' values under another shape."""
+    wide = [extent for extent in have if extent != 1]
+    wanted = [extent for extent in shape if extent != 1]
+    if len(wide) == len(wanted) and all(h in (None, w) for h, w in zip(wide, wanted, strict=True)):
+        return
+    got = " x ".join("any" if extent is None else str(extent) for extent in have)
+    hint = "set task.samples and task.leads to the model's"
+    if sorted(map(str, wide)) == sorted(map(str, wanted)):
+        hint = "leads come last here: begin the model with keras.layers.Permute((2, 1))"
+    raise ModelError(f"{path.name} takes {got}, the task gives {shape[0]} samples x {shape[1]} leads", hint)
+
+
+def _gives_probabilities(path: Path, model: Any, shape: tuple[int, int], multilabel: bool) -> None:
+    """Refuse logits: the losses, the figures and the device's answers are of probabilities."""
+    probe = np.random.default_rng(0).normal(0, 1, (8, 1, *shape)).astype(np.float32)
+    out = np.asarray(model(probe, training=False))
+    if not np.isfinite(out).all():
+        raise ModelError(f"{path.name}: its answers to noise are not finite", "check its weights")
+    if out.min() < 0 or out.max() > 1:
+        end = "sigmoid" if multilabel else "softmax"
+        raise ModelError(f"{path.name}: outputs from {out.min():.3g} to {out.max():.3g}", f"end it with a {end}")
+    if not multilabel and np.abs(out.sum(axis=1) - 1).max() > 1e-3:
+        raise ModelError(
+            f"{path.name}: its outputs do not sum to 1", "end it with a softmax, or set multilabel = true for sigmoids"
+        )
+
+
+def adopt(path: Path, config: RunConfig, task: Any, folder: Path, threads: int | None = None) -> Run:
+    """A run folder of a model that was trained elsewhere, so that everything after training takes it.
+
+    The validation figures are computed here; what it was trained on is not known, and the manifest says so.
+    """
+    from ecgdeploy.ecg.views import for_choosing
+    from ecgdeploy.training import figures, loop, runtime
+
+    runtime.tensorflow(threads)
+    validation = for_choosing(task.validation())
+    checks.finite(validation, "validation set")
+    model = load(path, task.input_shape, task.classes, validation.targets.ndim == 2)
+    claim(folder, config)
+    result = figures.figures(validation.targets, loop.predict(model, validation.inputs))
+    model.save(folder / MODEL)
+    manifest = {
+        "kind": "training run",
+        "trained_elsewhere": sha256_file(path),
+        "config": config.as_json(),
+        "config_sha256": config.sha256,
+        "source": validation.source,
+        "synthetic": validation.synthetic,
+        "provenance": {"training": "not known here", "validation": validation.provenance},
+        "windows": {"validation": len(validation)},
+        "parameters": int(model.count_params()),
+        "weights_sha256": sha256_bytes(b"".join(w.tobytes() for w in model.get_weights())),
+        "best_epoch": 0,
+        "epochs_run": 0,
+        "validation": result,
+        "versions": versions("tensorflow", "keras", "numpy"),
+        "sha256": {name: sha256_file(folder / name) for name in (MODEL, "config.json")},
+    }
+    write_manifest(folder, manifest)
+    return Run(folder, manifest)

@@ -1,0 +1,210 @@
+"""The project file as a value: every table checked, every path beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from ecgdeploy.boards import load_board
+from ecgdeploy.ecg.own import FILE
+from ecgdeploy.ecg.own.schema import Described, Part, checked, read_toml, with_adapter_file
+from ecgdeploy.errors import UsageError
+from ecgdeploy.provenance import read_manifest, sha256_file
+from ecgdeploy.training import config
+
+#: keys of the training configuration that the project file itself decides
+_DECIDED = ("schema", "name", "task", "model", "quantization", "target", "starts_from", "teacher", "ranges", "pretrain",
+            "task_sha256", "distillation")
+
+
+class ModelPart(Part):
+    """The network: a file of one's own, or one of the package's by name."""
+
+    file: str | None = Field(None, description=".keras (Keras 3) or .tflite, beside the project file")
+    network: str | None = Field(None, description="instead of a file: a network of the package (ecgdeploy.models)")
+    options: dict[str, Any] = Field(default_factory=dict, description="of that network")
+    trained: bool = Field(False, description="the .keras file's weights are final: train only checks it")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> ModelPart:
+        if (self.file is None) == (self.network is None):
+            raise ValueError("name a file or a network, one of them")
+        if self.file is not None and Path(self.file).suffix not in (".keras", ".tflite"):
+            raise ValueError(f"{self.file} is neither .keras nor .tflite")
+        return self
+
+
+class QuantizePart(Part):
+    """What is made of the trained model, and which file is deployed."""
+
+    precision: Literal["int8", "int8-qat", "float32"] = Field("int8", description="of the deployed file")
+    calibration: int = Field(512, ge=1, description="training windows that set the ranges")
+
+
+class BoardPart(Part):
+    """Where it runs."""
+
+    name: str = Field("nano33ble", description="see ecgdeploy boards; or a board file")
+    engine: str | None = Field(None, description="static, tflm or litert; the board's default without it")
+    emulate: bool = Field(True, description="on the board's emulated twin")
+    port: str | None = Field(None, description="of the real board, e.g. /dev/ttyACM0; for emulate = false")
+
+
+class MeasurePart(Part):
+    """How the board is measured."""
+
+    limit: int | None = Field(None, ge=1, description="at most so many windows of each test record")
+
+
+class ProjectFile(Described):
+    """Content of ``ecgdeploy.toml``."""
+
+    schema_version: Literal[1] = Field(1, alias="schema")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="small letters, digits, dots, dashes")
+    gates: str | None = Field(None, description="file of gates, see docs/howto/evidence.md")
+    model: ModelPart
+    train: dict[str, Any] = Field(default_factory=dict, description="epochs, batch, seed, [train.optimizer] ...")
+    quantize: QuantizePart = QuantizePart()  # type: ignore[call-arg]
+    board: BoardPart = BoardPart()  # type: ignore[call-arg]
+    measure: MeasurePart = MeasurePart()  # type: ignore[call-arg]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project: its file's content and where things of it lie."""
+
+    path: Path
+    content: ProjectFile
+
+    @property
+    def folder(self) -> Path:
+        """The project's folder."""
+        return self.path.parent
+
+    @property
+    def is_tflite(self) -> bool:
+        """The model is a ``.tflite`` file: there is nothing to train or convert."""
+        return self.content.model.file is not None and self.content.model.file.endswith(".tflite")
+
+    @property
+    def runs(self) -> Path:
+        """Where training runs lie, one folder a configuration."""
+        return self.folder / "runs"
+
+    @property
+    def models(self) -> Path:
+        """Where ``quantize`` puts its files."""
+        return self.folder / "models"
+
+    @property
+    def firmware(self) -> Path:
+        """Where ``build`` puts the firmware's project."""
+        return self.folder / "firmware"
+
+    def built(self) -> Path | None:
+        """The firmware, where it was built from what is deployed now, for the board as it is set now."""
+        board = self.content.board
+        if not board.emulate:
+            return self.firmware  # the one that was flashed, whatever it is: measure holds it against the model
+        try:
+            made = read_manifest(self.firmware)
+            same = made["model"]["sha256"] == sha256_file(self.deployed()) and made["emulated"] is True
+            fits = made["board"] == load_board(board.name).name and made["engine"] == (board.engine or made["engine"])
+            return self.firmware if made.get("complete") and same and fits else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    @property
+    def measurement(self) -> Path:
+        """Where ``measure`` puts its result."""
+        return self.folder / "runs" / "measure"
+
+    def file(self, name: str, what: str) -> Path:
+        """A file that the project names; UsageError where it is not there."""
+        path = self.folder / name
+        if not path.is_file():
+            raise UsageError(f"{self.path.name}: {what}: no file {name}", "paths are from the project file's folder")
+        return path
+
+    @property
+    def model_file(self) -> Path | None:
+        """The model's file, None for a network of the package."""
+        return None if self.content.model.file is None else self.file(self.content.model.file, "model.file")
+
+    def deployed(self) -> Path:
+        """The ``.tflite`` file that goes onto the board.
+
+        Raises
+        ------
+        UsageError
+            It was not made yet.
+        """
+        if self.is_tflite:
+            assert self.content.model.file is not None
+            return self.file(self.content.model.file, "model.file")
+        path = self.models / f"{self.content.quantize.precision}.tflite"
+        if not path.is_file():
+            raise UsageError(f"no model {path} yet", "ecgdeploy train, then ecgdeploy quantize")
+        return path
+
+    def float_model(self) -> Path | None:
+        """The deployed file's float32 sibling, where there is one."""
+        if self.is_tflite:
+            return None
+        sibling = "float32-qat" if self.content.quantize.precision.endswith("-qat") else "float32"
+        path = self.models / f"{sibling}.tflite"
+        return path if path.is_file() else None
+
+    def gates_file(self) -> Path | None:
+        """The gates' file."""
+        return None if self.content.gates is None else self.file(self.content.gates, "gates")
+
+    def settings(self, task: Any) -> config.RunConfig:
+        """The training configuration; its hash covers the data, the split, the preprocessing and the model's file."""
+        content, given = self.content, dict(self.content.train)
+        for key in given:
+            if key in _DECIDED:
+                raise UsageError(f"{self.path.name}: train.{key} is decided by the rest of the file", "leave it out")
+        precisions = ["float32", "int8"] if content.quantize.precision != "float32" else ["float32"]
+        name = content.model.network or "own"
+        decided: dict[str, Any] = {
+            "schema": 1,
+            "name": content.name,
+            "task": self.path.name,
+            "task_sha256": task.sha256,
+            "model": {"name": name, "options": content.model.options},
+            "quantization": {"precisions": precisions, "calibration": content.quantize.calibration},
+        }
+        if (file := self.model_file) is not None:
+            decided["starts_from"] = sha256_file(file)
+        try:
+            return config.parse(given | decided, f"{self.path.name} [train]")
+        except UsageError as error:
+            raise UsageError(error.message, error.hint) from None
+
+    def run_folder(self, settings: config.RunConfig) -> Path:
+        """Where training with this configuration lies: another configuration, or other data, has another folder."""
+        return self.runs / f"train-{settings.sha256[:12]}"
+
+
+def open_project(path: Path) -> Project:
+    """Read and check a project file.
+
+    Raises
+    ------
+    UsageError
+        Missing, not TOML, an unknown key (the nearest is named), an impossible value.
+    """
+    content = read_toml(path)
+    if "schema" not in content:
+        raise UsageError(f"{path.name}: schema is missing", "the file begins with schema = 1")
+    return Project(path, checked(ProjectFile, with_adapter_file(content, path), path.name))
+
+
+def here(folder: Path | None = None) -> Project | None:
+    """The project of a folder (this one); None where there is no project file."""
+    path = (folder or Path()) / FILE
+    return open_project(path) if path.is_file() else None

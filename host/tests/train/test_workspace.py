@@ -1,0 +1,176 @@
+"""A project folder: a Keras model and recordings of one's own go to a measured board without further options."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from ecgdeploy.cli import app
+from ecgdeploy.errors import EcgDeployError
+
+pytestmark = pytest.mark.train
+SAMPLES = 64
+
+
+@pytest.fixture(scope="module")
+def keras():
+    from ecgdeploy.training import runtime
+
+    runtime.tensorflow(1)
+    import keras
+
+    keras.utils.set_random_seed(1)
+    return keras
+
+
+def windows(folder, leads=1):
+    """Windows with a bump (class b) or without, five of each of 12 records."""
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    x = rng.normal(0, 0.05, (60, SAMPLES, leads)).astype(np.float32)
+    x[:, 24:40] += y[:, None, None]
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "w.npz", x=x, y=np.array(["a", "b"])[y], record=np.repeat(np.arange(12), 5))
+
+
+def network(keras, shape=(SAMPLES, 1), outputs=2, end="softmax"):
+    layers = keras.layers
+    return keras.Sequential([
+        keras.Input(shape),
+        layers.Reshape((SAMPLES, -1)),
+        layers.Conv1D(4, 5, strides=2, padding="same", activation="relu"),
+        layers.GlobalMaxPooling1D(),
+        layers.Dense(outputs, activation=end),
+    ])
+
+
+def run(*args, fails=None):
+    """A command of the CLI in this folder; `fails` is the exit code of the error it must end in."""
+    result = CliRunner().invoke(app, args, prog_name="ecgdeploy")
+    if fails is None:
+        assert result.exception is None, (args, result.output, result.exception)
+        return result.stdout
+    assert isinstance(result.exception, EcgDeployError), (args, result.output, result.exception)
+    assert result.exception.exit_code == fails
+    line = f"{result.exception.message}; {result.exception.hint}"
+    assert "\n" not in line
+    return line
+
+
+def change(find, put):
+    from pathlib import Path
+
+    path = Path("ecgdeploy.toml")
+    text = path.read_text()
+    assert find in text
+    path.write_text(text.replace(find, put))
+
+
+@pytest.fixture
+def begun(tmp_path, monkeypatch, keras):
+    """A folder with recordings, a model and the project file that init made of them."""
+    monkeypatch.chdir(tmp_path)
+    windows(tmp_path / "data")
+    network(keras).save("model.keras")
+    run("init", "--source", "numpy", "--rate", "100")
+    change("epochs = 10", "epochs = 2")
+    change("batch = 64", "batch = 16")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_no_command_needs_an_option_from_the_model_to_the_verdict(begun):
+    text = (begun / "ecgdeploy.toml").read_text()
+    assert 'classes = ["a", "b"]' in text and f"samples = {SAMPLES}" in text
+    assert "yet" in run("quantize", fails=2)
+    assert "train" in run("build", fails=2)
+    assert "of 2" in run("train")
+    run("quantize")
+    run("verify")
+    run("build")
+    run("measure")
+    run("report")
+    result = json.loads((begun / "runs" / "measure" / "result.json").read_text())
+    assert result["bit_exact"]["compared"] == result["bit_exact"]["identical"] == result["provenance"]["windows"] > 0
+    assert "passed" in run("gate")
+    assert (begun / "report" / "report.html").is_file()
+    # a twin is not flashed
+    assert "emulate" in run("flash", fails=2)
+    # a missed gate ends in 1
+    (begun / "gates.toml").write_text("schema = 1\n[memory]\nmax_ram = 1\n")
+    run("gate", fails=1)
+    # other data or another split: what was trained may be what tests
+    change('by = "record"', 'by = "record"\nseed = 2')
+    assert "split" in run("measure", fails=2)
+    assert "not trained yet with this" in run("quantize", fails=2)
+
+
+@pytest.mark.parametrize(
+    ("shape", "outputs", "end", "words"),
+    [
+        ((SAMPLES, 1), 3, "softmax", ("3 outputs", "2 classes")),
+        ((32, 1), 2, "softmax", ("takes 32", "64 samples")),
+        ((SAMPLES, 2), 2, "softmax", ("64 x 2", "1 leads")),
+        ((SAMPLES, 1), 2, None, ("softmax",)),
+        ((SAMPLES, 1), 2, "sigmoid", ("sum to 1", "multilabel")),
+    ],
+)
+def test_a_model_that_does_not_fit_is_one_line(begun, keras, shape, outputs, end, words):
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input(shape), layers.Conv1D(4, 5, padding="same"), layers.GlobalMaxPooling1D(),
+        layers.Dense(outputs, activation=end),
+    ])  # fmt: skip
+    model.save(begun / "model.keras")
+    line = run("train", fails=2)
+    for word in words:
+        assert word in line
+
+
+def test_a_file_that_is_no_model_is_one_line(begun):
+    (begun / "model.keras").write_text("no model")
+    assert "model.keras" in run("train", fails=2)
+    (begun / "model.keras").unlink()
+    assert "no file model.keras" in run("train", fails=2)
+
+
+@pytest.mark.parametrize("shape", [(SAMPLES,), (SAMPLES, 1), (1, SAMPLES, 1), (SAMPLES, 1, 1)])
+def test_the_same_values_may_come_in_any_shape(tmp_path, keras, shape):
+    from ecgdeploy.training import own_model
+
+    layers = keras.layers
+    model = keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(2, activation="softmax")])
+    model.save(tmp_path / "m.keras")
+    loaded = own_model.load(tmp_path / "m.keras", (SAMPLES, 1), ("a", "b"), False)
+    x = np.random.default_rng(0).normal(size=(3, SAMPLES)).astype(np.float32)
+    np.testing.assert_array_equal(
+        np.asarray(loaded(x.reshape(3, 1, SAMPLES, 1))), np.asarray(model(x.reshape(3, *shape)))
+    )
+
+
+def test_a_trained_model_is_adopted_with_its_weights(begun, keras):
+    change("# trained = true ", "trained = true ")
+    before = keras.saving.load_model(begun / "model.keras").get_weights()
+    assert "trained elsewhere" in run("train")
+    adopted = next((begun / "runs").glob("train-*/model.keras"))
+    for mine, theirs in zip(before, keras.saving.load_model(adopted, compile=False).get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.usefixtures("begun")
+def test_the_project_file_is_checked_before_anything_runs():
+    change("[quantize]", "[quantise]")
+    line = run("train", fails=2)
+    assert "quantise" in line and "quantize" in line
+    change("[quantise]", "[quantize]")
+    change("epochs = 2", "epoch = 2")
+    assert "epochs" in run("train", fails=2)
+    change("epoch = 2", "epochs = 2\nseed = -1")
+    assert "seed" in run("train", fails=2)
+
+
+def test_help_and_other_folders_commands_do_not_need_a_sound_project(begun):
+    (begun / "ecgdeploy.toml").write_text("broken =")
+    assert "Measure a model" in run("measure", "--help")
+    assert "not TOML" in run("measure", fails=2)
