@@ -12,6 +12,7 @@ from ecgdeploy.codegen.emit_conv import convolution, pool
 from ecgdeploy.codegen.emit_elementwise import elementwise, lookup, mean, softmax
 from ecgdeploy.codegen.emit_float import float_calls
 from ecgdeploy.codegen.emit_general import general_calls
+from ecgdeploy.codegen.emit_grid import grid, grid_pool
 from ecgdeploy.codegen.emit_shape import concat, pad
 from ecgdeploy.codegen.plan import Plan, element_bytes
 from ecgdeploy.codegen.schedule import is_flexible, outputs_of
@@ -65,6 +66,9 @@ class Emitter:
             details = f", {work.taps} taps, stride {work.stride}, dilation {work.dilation}"
         elif isinstance(work, ir.Pool):
             details = f", {work.taps} taps, stride {work.stride}"
+        elif isinstance(work, (ir.Grid, ir.GridPool)):
+            p = work.plane
+            details = f", {p.taps_h} x {p.taps_w} taps over {p.height} x {p.width}, stride {p.stride_h} x {p.stride_w}"
         place = f" (operator {stage.operator})" if stage.operator >= 0 else ""
         return f"{stage.index}. {stage.kind}{place}: {' '.join(shapes)}{details}"
 
@@ -91,7 +95,8 @@ class Emitter:
         lines.append(f"    s.left_{stage.index} = (position_t)(s.left_{stage.index} - n);")
         for i, read in enumerate(stage.reads):
             at = f"s.at_{stage.index}_{i}"
-            step = f"n * {read.stride}" if read.stride != 1 else "n"
+            count = f"n / {read.group}" if read.group != 1 else "n"
+            step = f"{count} * {read.stride}" if read.stride != 1 else count
             if self.reads_to_the_end(stage, read):
                 lines.append(f"    {at} = (position_t)({at} + {step});" if not read.whole else "")
             elif not read.whole:
@@ -130,10 +135,12 @@ class Emitter:
                 lines += [f"if (s.left_{producer.index} != 0) {{", f"    {limit}", "}"] if read.clipped else [limit]
                 missing[0] = "n <= 0"
             else:
-                need = str((quantum - 1) * read.stride + read.reach)
-                missing.append(
-                    f"{filled} - {at} < " + (need if constant else f"(n - 1) * {read.stride} + {read.reach}")
-                )
+                need = f"(n / {read.group} - 1) * {read.stride} + {read.reach}" if read.group != 1 else ""
+                need = need or f"(n - 1) * {read.stride} + {read.reach}"
+                if constant:
+                    need = str((quantum // read.group - 1) * read.stride + read.reach)
+                short = f"{filled} - {at} < {need}"
+                missing.append(f"(s.left_{producer.index} != 0 && {short})" if read.clipped else short)
         return [*lines, f"if ({' || '.join(missing)}) {{", "    return 0;", "}"]
 
     def reads_to_the_end(self, stage: ir.Stage, read: ir.Read) -> bool:
@@ -143,7 +150,8 @@ class Emitter:
             return False
         if read.whole or isinstance(stage.work, (ir.Mean, ir.Output)):
             return True
-        last = (self.network.values[stage.writes].time - 1) * read.stride - read.before + read.reach
+        windows = self.network.values[stage.writes].time // read.group
+        last = (windows - 1) * read.stride - read.before + read.reach
         return last >= value.time
 
     def written(self, stage: ir.Stage, count: str) -> list[str]:
@@ -232,7 +240,7 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
     def calls(self, stage: ir.Stage) -> list[str]:
         """The statements of a stage that do its work."""
         work = stage.work
-        anything = isinstance(work, (ir.Concat, ir.Pad, ir.Move, ir.Convert))
+        anything = isinstance(work, (ir.Concat, ir.Pad, ir.Move, ir.Convert, ir.Grid, ir.GridPool))
         if self.network.values[stage.reads[0].value].dtype == "float32" and not anything:
             return float_calls(self, stage)
         if isinstance(work, ir.Output):
@@ -246,7 +254,8 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
 
 _CALLS: dict[type, Callable[[Emitter, ir.Stage, Any], list[str]]] = {
     ir.Conv: convolution, ir.Depthwise: convolution, ir.Pool: pool, ir.Elementwise: elementwise, ir.Mean: mean,
-    ir.Lookup: lookup, ir.Softmax: softmax, ir.Concat: concat, ir.Pad: pad, ir.Move: general_calls,
-    ir.SumRows: general_calls, ir.MatMul: general_calls, ir.Convert: general_calls, ir.Lstm: general_calls,
+    ir.Lookup: lookup, ir.Softmax: softmax, ir.Concat: concat, ir.Pad: pad, ir.Grid: grid, ir.GridPool: grid_pool,
+    ir.Move: general_calls, ir.SumRows: general_calls, ir.MatMul: general_calls, ir.Convert: general_calls,
+    ir.Lstm: general_calls,
 }  # fmt: skip
 """What writes the statements of each kind of work."""

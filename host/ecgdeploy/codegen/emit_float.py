@@ -67,12 +67,18 @@ def float_calls(e: Emitter, stage: ir.Stage) -> list[str]:
 
 
 def _convolution(e: Emitter, stage: ir.Stage, work: ir.FloatConv) -> list[str]:
+    kernel, layer = float_layer(e, stage, work, e.network.values[stage.reads[0].value].channels)
+    return [f"{kernel}(&{layer}, {e.window(stage, 0)}, (uint32_t)n, room_{stage.writes}(n));"]
+
+
+def float_layer(e: Emitter, stage: ir.Stage, work: ir.FloatConv, inputs: int) -> tuple[str, str]:
+    """Constants of a float32 convolution of `inputs` channels; (kernel, name of its struct)."""
     i = stage.index
-    x, y = e.network.values[stage.reads[0].value], e.network.values[stage.writes]
+    y = e.network.values[stage.writes]
     limits = f".low = {c_float(work.low)}, .high = {c_float(work.high)}"
     if work.depthwise:
         kind, kernel, weights, bias = "ecgd_depthwise_f32_t", "ecgd_depthwise_f32", work.weights, work.bias
-        shape = f".taps = {work.taps}, .step = {work.dilation * x.channels}"
+        shape = f".taps = {work.taps}, .step = {work.dilation * inputs}"
     else:
         kind, kernel = "ecgd_conv_f32_t", "ecgd_conv_f32"
         outputs, taps, inputs = work.weights.shape
@@ -90,9 +96,9 @@ def _convolution(e: Emitter, stage: ir.Stage, work: ir.FloatConv) -> list[str]:
         f"static const float weights_{i}[{weights.size}] = {{\n    {c_floats(weights)}}};\n"
         f"static const float bias_{i}[{bias.size}] = {{\n    {c_floats(bias)}}};\n"
         f"static const {kind} layer_{i} = {{.weights = weights_{i}, .bias = bias_{i}, .channels = {y.channels}, {shape}, "
-        f".stride = {work.stride * x.channels}, {limits}}};\n"
+        f".stride = {work.stride * inputs}, {limits}}};\n"
     )
-    return [f"{kernel}(&layer_{i}, {e.window(stage, 0)}, (uint32_t)n, room_{stage.writes}(n));"]
+    return kernel, f"layer_{i}"
 
 
 def _elementwise(e: Emitter, stage: ir.Stage, work: ir.Elementwise) -> list[str]:

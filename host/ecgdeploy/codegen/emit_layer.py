@@ -39,7 +39,7 @@ def packed_layer(
 
 def layer_constants(e: Emitter, name: str, stage: ir.Stage, packed: PackedConv, weights: str, pointer: str) -> None:
     """Weights (their definition and what to point to), scales, shifts and the struct of one convolution."""
-    kind = "ecgd_conv_t" if isinstance(stage.work, (ir.Conv, ir.Lstm)) else "ecgd_depthwise_t"
+    kind = "ecgd_conv_t" if "segments" in packed.fields else "ecgd_depthwise_t"
     scale = ",\n    ".join(f"{{{int(b)}, {int(m)}}}" for b, m in packed.scale)
     e.source.constants.append(
         f"/* {e.describe(stage)} */\n{weights}"

@@ -54,6 +54,7 @@ class Read:
     before, after : positions outside the value that are read as zero
     clipped : the window is cut at the edges instead (pooling)
     whole : the stage needs all positions before it can start
+    group : outputs that share a window: those of one row, where positions are the pixels of an image
     """
 
     value: int
@@ -63,6 +64,7 @@ class Read:
     after: int = 0
     clipped: bool = False
     whole: bool = False
+    group: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +141,52 @@ class Depthwise:
     dilation: int
     requant: Requant
     packing: Packing | None = None
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Geometry of a window that runs over two dimensions of an image [height][width][channels].
+
+    The input element of tap (i, j) for output (y, x) is at row ``y * stride_h + i * dilation_h - before_h``, divided by
+    `up_h` where it is a multiple of it, else zero (transposed convolutions insert zeros); columns likewise.
+    """
+
+    height: int
+    width: int
+    out_height: int
+    out_width: int
+    taps_h: int
+    taps_w: int
+    stride_h: int
+    stride_w: int
+    dilation_h: int
+    dilation_w: int
+    before_h: int
+    before_w: int
+    up_h: int = 1
+    up_w: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A convolution over a `plane`: the windows of `block` outputs at a time are gathered, side by side, for `inner`.
+
+    `inner` is a Conv or FloatConv of one tap whose input is the whole window, or a depthwise one of all its taps.
+    """
+
+    plane: Plane
+    inner: Conv | Depthwise | FloatConv
+    block: int
+
+
+@dataclass(frozen=True)
+class GridPool:
+    """Max or average over the part of a window that lies inside the image."""
+
+    plane: Plane
+    mode: str
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,14 @@ import numpy as np
 
 from ecgdeploy.codegen import arithmetic as ar
 from ecgdeploy.codegen import ir
-from ecgdeploy.codegen.lower_float import add_float_conv, float_pool_limits
+from ecgdeploy.codegen.lower_float import add_float_conv, float_conv, float_pool_limits
+from ecgdeploy.codegen.lower_grid import add_grid, add_grid_pool, flat_kernel, is_plane, plane_of
 from ecgdeploy.codegen.lowering import Lowering, scale_of, zero_point_of
 from ecgdeploy.graph import Operator, Tensor
 from ecgdeploy.graph.shapes import leading_padding
+
+LARGEST_SHIFT = 31
+"""Bits that TFLM's 32-bit requantization can shift left (overflow wraps, here as there)."""
 
 
 def _requant(low: Lowering, operator: Operator, channels: int, dense: bool) -> ir.Requant:
@@ -26,15 +30,16 @@ def _requant(low: Lowering, operator: Operator, channels: int, dense: bool) -> i
         real = [scale_of(x) * float(s) / scale_of(out) for s in scales]
         pairs = [ar.quantize_multiplier(r) for r in real]
         pairs = pairs * channels if len(pairs) == 1 else pairs
-    if any(shift > 8 for _, shift in pairs):
-        raise low.refuse(operator, "its scales differ by more than a factor of 256", "quantize the model again")
+    if any(shift > LARGEST_SHIFT for _, shift in pairs):
+        raise low.refuse(operator, "its scales differ by more than a factor of 2^31", "quantize the model again")
     clamp = low.clamp(operator)
     return ir.Requant(
         np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int32), clamp[0], clamp[1]
     )
 
 
-def _bias(low: Lowering, operator: Operator, channels: int) -> np.ndarray:
+def bias_of(low: Lowering, operator: Operator, channels: int) -> np.ndarray:
+    """int32 bias of a convolution, zeros where it has none."""
     if len(operator.inputs) < 3 or operator.inputs[2] < 0:
         return np.zeros(channels, np.int32)
     bias = low.graph.tensors[operator.inputs[2]]
@@ -56,12 +61,12 @@ def _window(
         axis, across = 1, 0
     elif width == 1:
         axis, across = 0, 1
-    else:
-        raise low.refuse(operator, f"a two-dimensional input {list(x.shape)}; the static engine runs 1 x k", "")
+    else:  # single elements of an image, one after another
+        return height * width, 0, 1, 1, 1, 0
     extent = (height, width)
     stride = (o["stride_h"], o["stride_w"])
     outside, _ = leading_padding(1, kernel[across], stride[across], dilation[across], o["padding"])
-    row = outside // dilation[across] if kernel[across] > 1 else 0
+    row = -1 if outside % dilation[across] else outside // dilation[across]
     before, _ = leading_padding(extent[axis], kernel[axis], stride[axis], dilation[axis], o["padding"])
     return extent[axis], row, kernel[axis], stride[axis], dilation[axis], before
 
@@ -74,10 +79,77 @@ def _conv(low: Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
     w = low.tensors(operator)[1]
     assert w.data is not None
-    _, kernel_h, kernel_w, in_channels = w.shape
+    weights = ungrouped(w.data, x.shape[3])
+    _, kernel_h, kernel_w, in_channels = weights.shape
+    if is_plane(operator, x, (kernel_h, kernel_w)):
+        _plane_conv(low, operator, value, x, weights)
+        return
     time, row, taps, stride, dilation, before = _window(low, operator, x, (kernel_h, kernel_w))
-    kernel = w.data[:, row, :, :] if x.shape[1] == 1 else w.data[:, :, row, :]
+    kernel = _along(weights, 2 if x.shape[1] != 1 else 1, row)
     _add_conv(low, operator, value, kernel, (time, in_channels), taps, stride, dilation, before, dense=False)
+
+
+def _along(weights: np.ndarray, axis: int, row: int) -> np.ndarray:
+    """The taps that meet the only row of an input; zeros where dilation steps over it (row -1)."""
+    kernel = weights.take(max(row, 0), axis)
+    return kernel if row >= 0 else np.zeros_like(kernel)
+
+
+def ungrouped(weights: np.ndarray, channels: int) -> np.ndarray:
+    """Weights [out, height, width, in / groups] with zeros for the other groups: same sums, same bits."""
+    outputs, *kernel, own = weights.shape
+    if own == channels:
+        return weights
+    full = np.zeros((outputs, *kernel, channels), weights.dtype)
+    a_group = outputs // (channels // own)
+    for c in range(outputs):
+        start = c // a_group * own
+        full[c, ..., start : start + own] = weights[c]
+    return full
+
+
+def _plane_conv(low: Lowering, operator: Operator, value: int, x: Tensor, weights: np.ndarray) -> None:
+    """A convolution over two dimensions; weights [out, height, width, in]."""
+    plane = plane_of(operator, x, low.output(operator), (weights.shape[1], weights.shape[2]))
+    add_plane_conv(low, operator, value, plane, x.shape[3], weights)
+
+
+def add_plane_conv(
+    low: Lowering, operator: Operator, value: int, plane: ir.Plane, channels: int, weights: np.ndarray
+) -> None:
+    """A convolution over a plane, int8 or float32; weights [out, height, width, in]."""
+    kernel, outputs = flat_kernel(weights), weights.shape[0]
+    if kernel.dtype == np.float32:
+
+        def inner() -> ir.Conv | ir.Depthwise | ir.FloatConv:
+            return float_conv(low, operator, kernel, 1, 1, 1, depthwise=False)
+    else:
+
+        def inner() -> ir.Conv | ir.Depthwise | ir.FloatConv:
+            requant = _requant(low, operator, outputs, dense=False)
+            return ir.Conv(kernel, bias_of(low, operator, outputs), 1, 1, 1, requant)
+
+    limits = None if kernel.dtype == np.float32 else low.clamp(operator)
+    add_grid(low, operator, value, plane, channels, kernel.shape[2], inner, limits)
+
+
+def _plane_depthwise(low: Lowering, operator: Operator, value: int, x: Tensor, weights: np.ndarray) -> None:
+    """One filter a channel over two dimensions; weights [height, width, channels]."""
+    plane = plane_of(operator, x, low.output(operator), (weights.shape[0], weights.shape[1]))
+    channels, taps = x.shape[3], weights.shape[0] * weights.shape[1]
+    kernel = np.ascontiguousarray(weights.reshape(taps, channels))
+    if kernel.dtype == np.float32:
+
+        def inner() -> ir.Conv | ir.Depthwise | ir.FloatConv:
+            return float_conv(low, operator, kernel, taps, taps, 1, depthwise=True)
+    else:
+
+        def inner() -> ir.Conv | ir.Depthwise | ir.FloatConv:
+            requant = _requant(low, operator, channels, dense=False)
+            return ir.Depthwise(kernel, bias_of(low, operator, channels), taps, taps, 1, requant)
+
+    limits = None if kernel.dtype == np.float32 else low.clamp(operator)
+    add_grid(low, operator, value, plane, channels, kernel.size, inner, limits)
 
 
 def _add_conv(
@@ -93,7 +165,7 @@ def _add_conv(
     time_out = low.values[result].time
     reach = (taps - 1) * dilation + 1
     work = ir.Conv(
-        np.ascontiguousarray(kernel), _bias(low, operator, out_channels), taps, stride, dilation,
+        np.ascontiguousarray(kernel), bias_of(low, operator, out_channels), taps, stride, dilation,
         _requant(low, operator, out_channels, dense),
     )  # fmt: skip
     after = _after(view[0], time_out, reach, stride, before)
@@ -107,8 +179,14 @@ def _depthwise(low: Lowering, operator: Operator) -> None:
     assert w.data is not None
     _, kernel_h, kernel_w, out_channels = w.shape
     channels = x.shape[3]
+    if is_plane(operator, x, (kernel_h, kernel_w)):
+        if out_channels == channels:
+            _plane_depthwise(low, operator, value, x, w.data[0])
+        else:
+            _plane_conv(low, operator, value, x, ungrouped(w.data.transpose(3, 1, 2, 0), channels))
+        return
     time, row, taps, stride, dilation, before = _window(low, operator, x, (kernel_h, kernel_w))
-    kernel = w.data[0, row, :, :] if x.shape[1] == 1 else w.data[0, :, row, :]  # [taps, out]
+    kernel = _along(w.data[0], 1 if x.shape[1] != 1 else 0, row)  # [taps, out]
     multiplier = out_channels // channels
     if multiplier != 1:
         # as an ordinary convolution whose other weights are zero: same sums, same bits
@@ -125,7 +203,7 @@ def _depthwise(low: Lowering, operator: Operator) -> None:
     after = _after(time, low.values[result].time, reach, stride, before)
     read = low.read(value, time, channels, reach=reach, stride=stride, before=before, after=after)
     work = ir.Depthwise(
-        np.ascontiguousarray(kernel), _bias(low, operator, channels), taps, stride, dilation,
+        np.ascontiguousarray(kernel), bias_of(low, operator, channels), taps, stride, dilation,
         _requant(low, operator, channels, dense=False),
     )  # fmt: skip
     low.add(operator.index, operator.kind, (read,), result, work)
@@ -144,12 +222,17 @@ def _pool(low: Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
     out = low.output(operator)
     floats = x.dtype == "float32"
+    clamp: tuple[float, float]
     if not floats and zero_point_of(x) != zero_point_of(out):
         raise low.refuse(operator, "its input and output have different zero points", "quantize the model again")
     o = operator.options
+    if is_plane(operator, x, (o["filter_h"], o["filter_w"])):
+        clamp = float_pool_limits(low, operator) if floats else low.clamp(operator)
+        add_grid_pool(low, operator, value, x, None if floats else low.clamp(operator), clamp)
+        return
     time, _, taps, stride, _, before = _window(low, operator, x, (o["filter_h"], o["filter_w"]))
     source = low.values[value]
-    clamp: tuple[float, float] = float_pool_limits(low, operator) if floats else low.clamp(operator)
+    clamp = float_pool_limits(low, operator) if floats else low.clamp(operator)
     limits = (max(source.low, int(clamp[0])), min(source.high, int(clamp[1]))) if not floats else (0, 0)
     result = low.new_value(out, limits=limits)
     read = low.read(value, time, x.shape[3], reach=taps, stride=stride, before=before, clipped=True)

@@ -36,16 +36,23 @@ def add_float_conv(
     dilation: int, before: int, depthwise: bool,
 ) -> None:  # fmt: skip
     """A convolution, dense layer or depthwise convolution (kernel [taps, channels])."""
-    channels = kernel.shape[1] if depthwise else kernel.shape[0]
     result = low.new_value(low.output(operator))
     reach = (taps - 1) * dilation + 1
     after = max((low.values[result].time - 1) * stride + reach - before - view[0], 0)
     read = low.read(value, *view, reach=reach, stride=stride, before=before, after=after)
-    work = ir.FloatConv(
+    work = float_conv(low, operator, kernel, taps, stride, dilation, depthwise)
+    low.add(operator.index, operator.kind, (read,), result, work)
+
+
+def float_conv(
+    low: Lowering, operator: Operator, kernel: np.ndarray, taps: int, stride: int, dilation: int, depthwise: bool
+) -> ir.FloatConv:
+    """The work of a float32 convolution with its bias and activation."""
+    channels = kernel.shape[1] if depthwise else kernel.shape[0]
+    return ir.FloatConv(
         np.ascontiguousarray(kernel, np.float32), _bias(low, operator, channels), taps, stride, dilation,
         *_limits(low, operator), depthwise,
     )  # fmt: skip
-    low.add(operator.index, operator.kind, (read,), result, work)
 
 
 def _elementwise(low: Lowering, operator: Operator) -> None:

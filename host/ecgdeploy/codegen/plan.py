@@ -158,6 +158,8 @@ def estimate(network: ir.Network, plan: Plan) -> float:
                 total += fires * channels / 2 * rows * -(-plan.quanta[stage.index] // CONV_BLOCK)
         elif isinstance(stage.work, ir.Elementwise) and network.values[stage.writes].narrow:
             total += (10.0 + ADDING) * network.values[stage.writes].elements
+        elif isinstance(stage.work, ir.Grid):
+            total += network.values[stage.writes].time * stage.work.inner.weights.size * 1.2
         elif stage.writes >= 0:
             total += 10.0 * network.values[stage.writes].elements
         if (packing := _packing(stage)) is not None:
@@ -213,7 +215,11 @@ def _stream_quanta(
     input_quantum = 1
     for stage in network.stages:
         time = outputs_of(network, stage)
-        if isinstance(stage.work, ir.FloatConv):
+        if isinstance(stage.work, (ir.Grid, ir.GridPool)):
+            quanta[stage.index] = grid_quantum(stage)
+            if isinstance(producer[stage.reads[0].value].work, ir.Input) and not stage.reads[0].whole:
+                input_quantum = max(input_quantum, stage.reads[0].stride)
+        elif isinstance(stage.work, ir.FloatConv):
             quanta[stage.index] = min(FLOAT_BLOCK, time)
         elif isinstance(stage.work, (ir.Conv, ir.Depthwise)):
             channels = max(network.values[stage.writes].channels, network.values[stage.reads[0].value].channels)
@@ -269,6 +275,12 @@ def _planned(
             wanted.append(
                 Buffer("scratch", stage.index, f"window of stage {stage.index}", size, 0, first, last, turn=turn)
             )
+        if isinstance(stage.work, ir.Grid):
+            size = gathered_bytes(stage.work, element_bytes(network.values[stage.writes]))
+            turn = (stage.index, stage.index)
+            wanted.append(
+                Buffer("scratch", stage.index, f"windows of stage {stage.index}", size, 0, first, last, turn=turn)
+            )
         if isinstance(stage.work, ir.Lstm):
             size = LSTM_STATES * 2 * stage.work.units
             wanted.append(Buffer("state", stage.index, f"state of stage {stage.index}", size, 0, first, last))
@@ -279,6 +291,23 @@ def _planned(
     buffers = _place(wanted)
     end = max(b.offset + b.bytes for b in buffers)
     return Plan(schedule, quanta, firsts, input_quantum, trace, tuple(buffers), max(end, _read_end(network, buffers)))
+
+
+def grid_quantum(stage: ir.Stage) -> int:
+    """Outputs a call of a window over two dimensions: a row where it streams, else a block."""
+    read, plane = stage.reads[0], stage.work.plane
+    if not read.whole:
+        return read.group
+    return stage.work.block if plane.out_height == 1 else plane.out_width
+
+
+def gathered_bytes(work: ir.Grid, element: int) -> int:
+    """RAM that the windows of a block take, side by side, with what kernels read beyond them."""
+    weights = work.inner.weights
+    depthwise = isinstance(work.inner, ir.Depthwise) or (isinstance(work.inner, ir.FloatConv) and work.inner.depthwise)
+    window = weights.size if depthwise else weights.size // weights.shape[0]
+    rows = -(-work.block // CONV_BLOCK) * CONV_BLOCK
+    return _rounded((rows * window + READ_SLACK) * element)
 
 
 def _packing(stage: ir.Stage) -> ir.Packing | None:

@@ -79,8 +79,12 @@ def outputs_of(network: ir.Network, stage: ir.Stage) -> int:
 
 def is_flexible(stage: ir.Stage) -> bool:
     """Whether a stage takes any number of positions at the same cost each."""
-    fixed = isinstance(stage.work, (ir.Conv, ir.Depthwise, ir.FloatConv, ir.Pad, ir.Output, ir.Move, ir.MatMul))
-    return not fixed and not any(r.whole for r in stage.reads)
+    return not isinstance(stage.work, _FIXED) and not any(r.whole for r in stage.reads)
+
+
+_FIXED = (
+    ir.Conv, ir.Depthwise, ir.FloatConv, ir.Pad, ir.Output, ir.Move, ir.MatMul, ir.Grid, ir.GridPool,
+)  # fmt: skip
 
 
 def simulate(
@@ -191,7 +195,7 @@ class _Simulation:
             if read.whole:
                 n = n if axis.complete else 0
             elif not (read.clipped and axis.complete):
-                n = min(n, (axis.filled - reader.at - read.reach + read.stride) // read.stride)
+                n = min(n, (axis.filled - reader.at - read.reach + read.stride) // read.stride * read.group)
         return n
 
     def fire(self, stage: ir.Stage, n: int) -> None:
@@ -202,7 +206,7 @@ class _Simulation:
             self.write(stage, 1 if isinstance(stage.work, ir.Mean) else n, last)
         for reader in self.readers[stage.index]:
             if not reader.read.whole:
-                reader.at += n * reader.read.stride
+                reader.at += n // reader.read.group * reader.read.stride
             reader.done = last
             self.axes[reader.read.value].last_event = self.event
         self.touch(stage)

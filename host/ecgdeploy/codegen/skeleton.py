@@ -81,7 +81,7 @@ def _memory(e: Emitter) -> str:
         elif buffer.role == "state":
             lines.append(f"#define STATE_{buffer.owner} ((int16_t *){place})")
         elif buffer.role == "scratch":
-            lines.append(f"#define SCRATCH_{buffer.owner} {place} /* a group's weights, unpacked, and its results */")
+            lines.append(f"#define SCRATCH_{buffer.owner} {place} /* {c_text(buffer.name)} */")
         elif buffer.role == "sums":
             lines.append(f"#define SUMS_{buffer.owner} (({_sum_type(e, buffer.owner)} *){place})")
         else:

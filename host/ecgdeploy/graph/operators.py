@@ -22,8 +22,8 @@ class Support:
 
 
 SUPPORTED: dict[str, Support] = {
-    "CONV_2D": Support(("int8", "float32"), "stream", "1xk or kx1 kernels; weights int8 per channel or per tensor"),
-    "DEPTHWISE_CONV_2D": Support(("int8", "float32"), "stream", "1xk or kx1 kernels"),
+    "CONV_2D": Support(("int8", "float32"), "stream", "one or two dimensions, groups; int8 per channel or per tensor"),
+    "DEPTHWISE_CONV_2D": Support(("int8", "float32"), "stream", "one or two dimensions"),
     "FULLY_CONNECTED": Support(("int8", "float32"), "whole", "constant int8 weights, per tensor or per channel"),
     "MAX_POOL_2D": Support(("int8", "float32"), "stream"),
     "AVERAGE_POOL_2D": Support(("int8", "float32"), "stream"),

@@ -105,7 +105,8 @@ def _conv(operator: Operator, tensors: list) -> tuple[int, ...]:
     _need(len(x.shape) == 4 and len(w.shape) == 4, "needs 4-dimensional input and weights")
     n, h, width, c = x.shape
     out_c, kh, kw, in_c = w.shape
-    _need(in_c == c, f"weights for {in_c} input channels, the input has {c} (grouped convolution is not supported)")
+    groups = c // in_c
+    _need(c % in_c == 0 and out_c % groups == 0, f"weights for {in_c} input channels, the input has {c}")
     _need(
         w.quantization is None or not w.quantization.per_channel or w.quantization.axis == 0, "scales on a wrong axis"
     )
