@@ -22,6 +22,8 @@ COMPILE_FLAGS = (
     "-O2", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections", "-fno-common",
     "-Wall", "-Wextra", "-Werror", "-Wconversion",
 )  # fmt: skip
+C_ONLY_WARNINGS = ("-Wconversion",)  # in a project with C++: TFLM's headers are not held to it
+TFLM_HEADERS = "tflm/include"
 LINK_FLAGS = ("-Wl,--gc-sections", "-Wl,--strip-all", "-Wl,--build-id=none")
 
 
@@ -41,7 +43,17 @@ def render(request: Request) -> Project:
     return render_with(request, files, {"target": "portable", "ram_bytes": int(engine.plan.ram_bytes)}, SYSROOT)
 
 
-def render_with(request: Request, files: dict[str, bytes], engine: dict[str, Any], root: str) -> Project:
+def render_with(
+    request: Request,
+    files: dict[str, bytes],
+    engine: dict[str, Any],
+    root: str,
+    *,
+    cxx_flags: tuple[str, ...] = (),
+    definitions: tuple[str, ...] = (),
+    link_flags: tuple[str, ...] = (),
+    libraries: tuple[str, ...] = (),
+) -> Project:
     """The project around an engine's files.
 
     Parameters
@@ -52,30 +64,40 @@ def render_with(request: Request, files: dict[str, bytes], engine: dict[str, Any
         The engine's own facts, for the manifest.
     root : str
         Where the emulator finds the C library; ``{folder}`` is the project's folder.
+    cxx_flags : tuple of str
+        For C++ sources; none: the project is C alone.
+    definitions, link_flags, libraries : tuple of str
+        What the engine adds.
     """
     board = request.board
     more, onnx = onnx_files(request)
     files |= more
     engine = engine | onnx
     compile_flags = (*board.core.compile_flags, *COMPILE_FLAGS)
-    definitions = [f'ECGD_BOARD="{board.name}"']
+    definitions = (f'ECGD_BOARD="{board.name}"', *definitions)
+    link_flags = (*LINK_FLAGS, *link_flags)
     compiler = tools.compiler_identity(f"{PREFIX}gcc")
     identity = {
         "files": {name: sha256_bytes(data) for name, data in files.items()},
         "compiler": compiler,
-        "flags": [*compile_flags, *LINK_FLAGS],
-        "definitions": definitions,
+        "flags": [*compile_flags, *cxx_flags, *link_flags],
+        "definitions": [*definitions],
         "model": request.model.sha256,
     }
     build_id = sha256_json(identity)[:16]
+    ours = [name for name in files if not name.startswith(TFLM_HEADERS)]
     command = [board.twin.emulator, "-cpu", board.twin.cpu, "-L", root]
     values: dict[str, Any] = {
         "title": f"{request.model.name} on {board.title}, engine {request.engine}",
-        "sources": [name for name in sorted(files) if name.endswith(".c")],
-        "include_dirs": sorted({str(Path(name).parent) for name in files if name.endswith(".h")}),
+        "sources": [name for name in sorted(files) if name.endswith((".c", ".cpp"))],
+        "include_dirs": sorted({str(Path(name).parent) for name in ours if name.endswith(".h")}),
         "definitions": [*definitions, f'ECGD_BUILD_ID="{build_id}"'],
         "compile_flags": compile_flags,
-        "link_flags": LINK_FLAGS,
+        "link_flags": link_flags,
+        "cxx_flags": cxx_flags,
+        "c_only": C_ONLY_WARNINGS,
+        "system_include": TFLM_HEADERS if cxx_flags else "",
+        "libraries": libraries,
         "prefix": PREFIX,
         "board": board,
         "core": board.core,

@@ -89,6 +89,12 @@ KINDS: dict[tuple[str, str], ProjectKind] = {
         "ecgdeploy.projects.linux:build",
         ("cmake", "ninja", "aarch64-linux-gnu-gcc"),
     ),
+    ("linux", "tflm"): ProjectKind(
+        "ecgdeploy.projects.linux_tflm:render",
+        "ecgdeploy.projects.linux_tflm:build",
+        ("cmake", "ninja", "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-g++"),
+        check="ecgdeploy.projects.linux_tflm:library_of",
+    ),
     ("linux", "litert"): ProjectKind(
         "ecgdeploy.projects.linux_litert:render",
         "ecgdeploy.projects.linux_litert:build",

@@ -21,6 +21,7 @@ ALIGNMENT = 16
 # and is at most 6.4 % above what was needed.
 SCRATCH_STATE_BYTES = 32
 SCRATCH_FIXED_BYTES = 64
+PASSING_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,20 @@ def estimate(model: bytes, graph: Graph) -> Arena:
     need = head + (tail_bytes(graph, arm=True) if exact else tail)
     need = _up(need)
     return Arena(need, _up(need + cmsis_nn_bytes(graph)), head, exact)
+
+
+def arena_of_64_bits(model: bytes) -> int:
+    """An arena that is enough on a 64-bit board: what the wheel itself takes, whose structures are the larger ones.
+
+    A Linux board has the memory, so nothing is shaved off; what AllocateTensors needs in passing is in the margin.
+
+    Raises
+    ------
+    BuildError, ModelError
+        As `estimate`.
+    """
+    head, tail = _wheel_arena(model)
+    return _up(head + tail + (head + tail) // 8 + PASSING_BYTES)
 
 
 def cmsis_nn_bytes(graph: Graph) -> int:

@@ -18,7 +18,7 @@ from pathlib import Path
 from ecgdeploy.boards import Core
 from ecgdeploy.errors import BuildError
 from ecgdeploy.provenance import sha256_bytes
-from ecgdeploy.toolchains.armabi import archive_abi
+from ecgdeploy.toolchains.armabi import archive_abi, archive_is_aarch64
 
 ARCHIVE = "libtensorflow-microlite.a"
 ARCHIVES = (ARCHIVE, f"lib/{ARCHIVE}", f"gen/*/lib/{ARCHIVE}")
@@ -42,6 +42,7 @@ CPU_NAMES = {
     "cortex-m7": ("7e-m",),
     "cortex-m33": ("8-m.main",),
 }
+MAKEFILE = "tensorflow/lite/micro/tools/make/Makefile"  # in the repository, not in a tree that create_tflm_tree.py made
 VARIABLE = "ECGDEPLOY_TFLM_DIR"
 
 
@@ -142,9 +143,11 @@ def find_library(root: Path, core: Core) -> TflmLibrary:
         raise BuildError(f"{root} has no flatbuffers headers", f"make the tree with TFLM's create_tflm_tree.py; {HELP}")
     archives = sorted({path.resolve() for place in ARCHIVES for path in root.glob(place)})
     if not archives:
+        elsewhere = f" in TFLM's repository, then put the archive into {root / 'lib'}"
+        where = "" if (root / MAKEFILE).is_file() else elsewhere
         raise BuildError(
             f"{root} holds TFLM's sources but no {ARCHIVE}",
-            f"build TFLM's own target 'microlite' for this core; {HELP}",
+            f"make target 'microlite' of TFLM's own Makefile for {core.cpu}{where}; {HELP}",
         )
     rejected = []
     for archive in archives:
@@ -153,11 +156,14 @@ def find_library(root: Path, core: Core) -> TflmLibrary:
             data = archive.read_bytes()
             return TflmLibrary(root, includes, archive, sha256_bytes(data), b"arm_convolve" in data)
         rejected.append(f"{archive.name} in {archive.parent.name}: {wrong}")
-    raise BuildError(f"no TFLM archive fits {core.cpu}, {core.float_abi} floats: {'; '.join(rejected)}", HELP)
+    floats = f", {core.float_abi} floats" if core.float_abi else ""
+    raise BuildError(f"no TFLM archive fits {core.cpu}{floats}: {'; '.join(rejected)}", HELP)
 
 
 def _mismatch(archive: Path, core: Core) -> str | None:
     """Why this archive cannot be linked for `core`; None when it can."""
+    if core.arch == "aarch64":
+        return None if archive_is_aarch64(archive) else "not for 64-bit Arm"
     abi = archive_abi(archive)
     if abi is None:
         return "not Arm objects"

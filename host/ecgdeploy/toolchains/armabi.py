@@ -6,6 +6,7 @@ Source: Addenda to, and Errata in, the ABI for the Arm Architecture, section "Bu
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,21 +39,26 @@ class ArmAbi:
 
 def archive_abi(path: Path) -> ArmAbi | None:
     """ABI of the first Arm object in a static library; None where there is none."""
+    return next((found for member in _members(path) if (found := object_abi(member)) is not None), None)
+
+
+def archive_is_aarch64(path: Path) -> bool:
+    """Whether the first ELF object in a static library is one for 64-bit Arm."""
+    first = next((member for member in _members(path) if member.startswith(b"\x7fELF")), b"")
+    return first[:6] == b"\x7fELF\x02\x01" and first[18:20] == b"\xb7\x00"
+
+
+def _members(path: Path) -> Iterator[bytes]:
+    """Files in a static library; nothing where it is none, the readable ones where it is damaged."""
     data = path.read_bytes()
-    if not data.startswith(b"!<arch>\n"):
-        return None
-    at = 8
+    at = 8 if data.startswith(b"!<arch>\n") else len(data)
     while at + 60 <= len(data):
-        header = data[at : at + 60]
         try:
-            size = int(header[48:58])
+            size = int(data[at + 48 : at + 58])
         except ValueError:
-            return None
-        found = object_abi(data[at + 60 : at + 60 + size])
-        if found is not None:
-            return found
+            return
+        yield data[at + 60 : at + 60 + size]
         at += 60 + size + (size & 1)
-    return None
 
 
 def object_abi(data: bytes) -> ArmAbi | None:

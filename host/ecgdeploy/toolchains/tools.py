@@ -52,6 +52,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool("gcc", "running the generated engine on this computer", "gcc libc6-dev"),
     Tool("clang", "fuzzing the link (make test)", "clang libclang-rt-14-dev"),
     Tool("aarch64-linux-gnu-gcc", "static engine for Linux boards", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"),
+    Tool("aarch64-linux-gnu-g++", "engine tflm on Linux boards", "g++-aarch64-linux-gnu"),
     Tool("qemu-aarch64-static", "running an emulated Linux board", "qemu-user-static"),
 )
 BY_PROGRAM = {tool.program: tool for tool in TOOLS}
