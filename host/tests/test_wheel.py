@@ -5,44 +5,23 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
-
-CLONE = Path(__file__).resolve().parents[2]
+from wheel_install import CLONE, build_wheel, install
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel of this clone, made without the network."""
-    out = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
-        cwd=CLONE,
-        check=True,
-        capture_output=True,
-    )
-    return next(out.glob("*.whl"))
+    """The wheel of this clone."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
-    """An environment with the wheel in it; its dependencies are this environment's, to download nothing."""
-    home = tmp_path_factory.mktemp("installed")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home / "venv")], check=True)
-    python = home / "venv" / "bin" / "python"
-    subprocess.run(
-        [sys.executable, "-m", "pip", "-q", "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)],
-        check=True,
-        capture_output=True,
-    )
-    site = next((home / "venv" / "lib").glob("python*/site-packages"))
-    # a .pth adds folders without reading the .pth files in them, so no editable install of the clone comes along
-    shared = [path for path in sys.path if path.endswith("site-packages")]
-    (site / "dependencies.pth").write_text("\n".join(shared) + "\n")
-    return home
+    """An environment with the wheel in it."""
+    return install(wheel, tmp_path_factory.mktemp("installed"))
 
 
 def run(installed, *args):
@@ -70,6 +49,14 @@ def test_the_wheel_holds_every_board_template_and_firmware_file(wheel):
     ]
     missing = [name for name in expected if (CLONE / name).exists() and f"ecgdeploy/_assets/{name}" not in names]
     assert missing == []
+
+
+def test_the_wheel_holds_every_preset_of_the_zoo(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    zoo = CLONE / "host" / "ecgdeploy" / "zoo"
+    files = [path for preset in zoo.glob("*/train.toml") for path in preset.parent.iterdir() if path.is_file()]
+    assert files
+    assert [path.name for path in files if f"ecgdeploy/zoo/{path.relative_to(zoo)}" not in names] == []
 
 
 def test_the_installed_package_is_not_the_clone(installed):
