@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 ECG := .venv/bin/ecgdeploy
 
-.PHONY: demo test test-linux-system test-linux-boards lint chaos fuzz clean
+.PHONY: demo docs test test-linux-system test-linux-boards lint chaos fuzz clean
 
 demo: ## real ECG through an emulated Nano 33 BLE, ending in a table
 	@scripts/setup.sh demo
@@ -20,6 +20,9 @@ test-linux-system: ## deploy to an emulated board with Debian's kernel, systemd 
 test-linux-boards: ## the program on an emulated Raspberry Pi's UART and behind an emulated USB gadget
 	@scripts/setup.sh test
 	ECGDEPLOY_LINUX_SYSTEM=1 $(PY) -m pytest -p no:xdist host/tests/linux_system/test_lines.py -rs
+
+docs: ## the reference pages, rendered from the code
+	@$(PY) -m ecgdeploy.cli.reference
 
 lint:
 	@$(PY) -m ruff check host hil_tests

@@ -122,7 +122,7 @@ class SplitPart(Part):
     """Which records train, validate and test: shares, or lists of records."""
 
     by: Literal["record", "patient"] = Field("record", description="what stays on one side")
-    seed: int = Field(1, ge=0)
+    seed: int = Field(1, ge=0, description="of the dealing out, where shares are given")
     train: float | tuple[str, ...] | None = Field(None, description="share, or names; without it: the rest")
     validation: float | tuple[str, ...] = Field(0.15, description="share, or names")
     test: float | tuple[str, ...] = Field(0.25, description="share, or names")
