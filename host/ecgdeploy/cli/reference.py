@@ -117,8 +117,8 @@ def errors() -> str:
     kinds = [kind for kind in vars(tree).values() if isinstance(kind, type) and issubclass(kind, tree.EcgDeployError)]
     lines = _head("Errors", "`ecgdeploy.errors`")
     lines += [
-        "A command that cannot do what was asked prints one line on stderr, `ecgdeploy: what is wrong; what to do`, and",
-        "ends with one of these codes. A traceback is a defect.",
+        "Commands that cannot do what was asked print one line on stderr, `ecgdeploy: what is wrong; what to do`, and",
+        "and end with one of these codes. A traceback is a defect.",
         "",
         "| exit code | kind | when |",
         "|---|---|---|",
@@ -182,8 +182,8 @@ def _steps() -> dict[str, str]:
 
     from ecgdeploy.ecg import preprocessing
 
-    named: list[Any] = [getattr(preprocessing, name) for name in preprocessing.__all__]
-    kinds = [kind for kind in named if isinstance(kind, type) and getattr(kind, "kind", "")]
+    named: list[Any] = [vars(preprocessing)[name] for name in preprocessing.__all__]
+    kinds: list[Any] = [kind for kind in named if isinstance(kind, type) and getattr(kind, "kind", "")]
     return {
         kind.kind: ", ".join(
             field.name + ("" if field.default is dataclasses.MISSING else f" = {field.default}")
