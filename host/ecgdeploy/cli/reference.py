@@ -118,7 +118,7 @@ def errors() -> str:
     lines = _head("Errors", "`ecgdeploy.errors`")
     lines += [
         "Commands that cannot do what was asked print one line on stderr, `ecgdeploy: what is wrong; what to do`, and",
-        "and end with one of these codes. A traceback is a defect.",
+        "end with one of these codes. A traceback is a defect.",
         "",
         "| exit code | kind | when |",
         "|---|---|---|",
@@ -183,14 +183,14 @@ def _steps() -> dict[str, str]:
     from ecgdeploy.ecg import preprocessing
 
     named: list[Any] = [vars(preprocessing)[name] for name in preprocessing.__all__]
-    kinds: list[Any] = [kind for kind in named if isinstance(kind, type) and getattr(kind, "kind", "")]
+    steps = [step for step in named if getattr(step, "kind", "")]
     return {
-        kind.kind: ", ".join(
+        step.kind: ", ".join(
             field.name + ("" if field.default is dataclasses.MISSING else f" = {field.default}")
-            for field in dataclasses.fields(kind)
+            for field in dataclasses.fields(step)
         )
         or "-"
-        for kind in kinds
+        for step in steps
     }
 
 
