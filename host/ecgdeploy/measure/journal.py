@@ -172,6 +172,15 @@ class Journal:
                 self._notes.append(content["note"])
 
 
+def build_of(path: Path) -> str | None:
+    """The ``build_id`` of the firmware that a journal's answers are from; None where there is no such journal."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as lines:
+        head = _checked(lines.readline().rstrip(b"\n"))
+    return head["run"].get("build_id") if head and head.get("kind") == "run" else None
+
+
 def _checked(line: bytes) -> dict[str, Any] | None:
     """A line's content; None when it does not match its CRC."""
     try:

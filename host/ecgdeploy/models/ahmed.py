@@ -11,6 +11,7 @@ from typing import Any
 
 from ecgdeploy.ecg.person import FEATURES
 from ecgdeploy.errors import unknown
+from ecgdeploy.models.layers import time_strides
 
 KERNEL = 7
 STEM = 64
@@ -109,10 +110,9 @@ def ahmed_resnet(
 def _conv(x: Any, filters: int, kernel: int, stride: int, name: str) -> Any:
     import keras
 
-    # over a height of one the stride in that direction is nothing; oneDNN fails on 1 x 1 with strides (1, 2)
-    strides = (stride, stride) if kernel == 1 else (1, stride)
     return keras.layers.Conv2D(
-        filters, (1, kernel), strides, "same", use_bias=False, kernel_initializer="he_normal", name=name
+        filters, (1, kernel), time_strides(kernel, stride), "same", use_bias=False, kernel_initializer="he_normal",
+        name=name,
     )(x)
 
 

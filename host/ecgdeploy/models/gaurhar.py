@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ecgdeploy.errors import UsageError
+from ecgdeploy.models.layers import time_strides
 
 #: share of parameters that stay in float, from the 1-bit rows of Table 1 (31.16 and 30.49)
 FLOAT_SHARE = {"gaurhar-resnet1d": 0.00087, "hubert-ecg": 0.0016}
@@ -49,7 +50,7 @@ def resnet1d(
     import keras
 
     def conv_norm(x: Any, width: int, size: int, steps: int, name: str) -> Any:
-        x = keras.layers.Conv2D(width, (1, size), (1, steps), "same", use_bias=False, name=name)(x)
+        x = keras.layers.Conv2D(width, (1, size), time_strides(size, steps), "same", use_bias=False, name=name)(x)
         return keras.layers.BatchNormalization(momentum=momentum, name=f"{name}_bn")(x)
 
     inputs = keras.Input((1, samples, leads), name="ecg")
@@ -58,7 +59,7 @@ def resnet1d(
         name = f"block{number}"
         y = keras.layers.ReLU(name=f"{name}_relu1")(conv_norm(x, width, kernel, stride, f"{name}_conv1"))
         y = keras.layers.ReLU(name=f"{name}_relu2")(conv_norm(y, width, kernel, 1, f"{name}_conv2"))
-        skip = keras.layers.Conv2D(width, 1, (1, stride), "same", use_bias=False, name=f"{name}_skip")(x)
+        skip = keras.layers.Conv2D(width, 1, time_strides(1, stride), "same", use_bias=False, name=f"{name}_skip")(x)
         x = keras.layers.Add(name=f"{name}_add")([y, skip])
         x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x) if dropout else x
     x = keras.layers.Flatten(name="vec")(x)

@@ -18,6 +18,8 @@ def measured(
 ) -> dict[str, Any]:
     """Build `model` for the emulated `board`, stream every test window, score; resumes its journal.
 
+    A journal of another build is kept beside the new one, as ``journal.jsonl.previous``.
+
     Returns
     -------
     dict
@@ -29,6 +31,7 @@ def measured(
         The model does not fit, an operator is not supported, the emulator died.
     """
     from ecgdeploy.devices import open_device
+    from ecgdeploy.measure.journal import build_of
     from ecgdeploy.measure.run import Request, measure
     from ecgdeploy.measure.session import emulated_line
     from ecgdeploy.projects import build
@@ -46,7 +49,8 @@ def measured(
             **emulated_line(firmware), expect_model=firmware.manifest["model"]["sha256"]
         ),
         folder=folder,
-        resume=(folder / "journal.jsonl").exists(),
+        # answers of firmware that a newer ecgdeploy no longer builds count for nothing: the journal is begun anew
+        resume=build_of(folder / "journal.jsonl") == firmware.build_id,
     )
     result = measure(request).as_dict()
     column = result["columns"]["device"]

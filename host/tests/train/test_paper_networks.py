@@ -58,3 +58,56 @@ def test_hubert_small_has_the_published_designs_count():
 def test_an_unknown_size_is_refused():
     with pytest.raises(UsageError, match="no size 'huge'"):
         models.build("hubert-ecg", size="huge")
+
+
+STRIDED = {
+    "kota-resnet1d-attn": {"samples": 64},
+    "kota-resnet1d-se-attn": {"samples": 64},
+    "gaurhar-resnet1d": {"samples": 1024, "filters": (8, 16)},
+    "weimann-resnet": {},
+    "ahmed-resnet": {},
+}
+
+
+@pytest.mark.parametrize("name", STRIDED)
+def test_no_pointwise_convolution_strides_over_time_alone(name):
+    """OneDNN overruns its memory in the gradient of one with strides (1, 2), from some 2,500 samples on."""
+    import keras
+
+    pointwise = [
+        layer.strides
+        for layer in models.build(name, **STRIDED[name]).layers
+        if isinstance(layer, keras.layers.Conv2D) and layer.kernel_size == (1, 1)
+    ]
+    assert any(stride > 1 for _, stride in pointwise)
+    assert all(height == time for height, time in pointwise)
+
+
+def test_the_stride_over_the_height_of_one_changes_no_answer():
+    import keras
+
+    model = models.build("kota-resnet1d-attn", samples=64)
+
+    def over_time_alone(layer):
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Conv2D):
+            config["strides"] = (1, layer.strides[1])
+        return layer.__class__.from_config(config)
+
+    other = keras.models.clone_model(model, clone_function=over_time_alone)
+    other.set_weights(model.get_weights())
+    x = np.random.default_rng(0).normal(size=(3, 1, 64, 1)).astype(np.float32)
+    np.testing.assert_array_equal(np.asarray(other(x, training=False)), np.asarray(model(x, training=False)))
+
+
+def test_gaurhars_resnet_learns_from_records_of_5120_samples():
+    import keras
+    import tensorflow as tf
+
+    model = models.build("gaurhar-resnet1d", filters=(8, 16))
+    x = tf.constant(np.random.default_rng(0).normal(size=(4, 1, 5120, 1)), tf.float32)
+    with tf.GradientTape() as tape:
+        answers = model(x, training=True)
+        loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(tf.constant([0, 1, 2, 3]), answers))
+    gradients = tape.gradient(loss, model.trainable_variables)
+    assert all(np.isfinite(np.asarray(gradient)).all() for gradient in gradients)
