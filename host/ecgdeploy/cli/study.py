@@ -91,8 +91,9 @@ def _rehearse(chosen: Any, folder: Path, data: Path | None, threads: int | None)
 @click.argument("name")
 @click.option("--quick", is_flag=True, help="The folder of the small form.")
 @click.option("--output", type=click.Path(path_type=Path), help="The study's folder [studies/NAME].")
+@click.option("--markdown", is_flag=True, help="Print the tables as Markdown, for a document.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def report(name: str, quick: bool, output: Path | None, as_json: bool) -> None:
+def report(name: str, quick: bool, output: Path | None, markdown: bool, as_json: bool) -> None:
     """Print the paper's figures beside ours; write report.html, and a CSV file for each table."""
     from ecgdeploy import studies
     from ecgdeploy.errors import UsageError
@@ -105,6 +106,12 @@ def report(name: str, quick: bool, output: Path | None, as_json: bool) -> None:
         raise UsageError(f"{folder} has no rows", f"ecgdeploy study run {name}{' --quick' if quick else ''}")
     if as_json:
         click.echo(json.dumps(chosen.report(rows, folder).as_json(), indent=2))
+        return
+    if markdown:
+        from ecgdeploy.studies import tables
+
+        made = chosen.report(rows, folder)
+        click.echo("\n\n".join([*map(tables.markdown, made.tables), *made.remarks]))
         return
     _show(chosen, rows, folder)
 

@@ -74,6 +74,13 @@ class Plan:
             raise unknown("sparsity schedule", self.schedule, ("linear", "dynamic"))
         if not 0 < self.target < 1:
             raise UsageError(f"a pruning target of {self.target}", "it is above 0 and below 1; 0.4 prunes 40 %")
+        if not 0 <= self.alpha <= 1:
+            raise UsageError(f"a weight alpha of {self.alpha}", "0 sees the energy alone, 1 the importance alone")
+        if self.distil and not (0 <= self.distil[0] <= 1 and self.distil[1] > 0):
+            raise UsageError(
+                f"distillation with alpha {self.distil[0]} and temperature {self.distil[1]}",
+                "alpha is 0 to 1, the temperature above 0; 0.9 2 is the default",
+            )
         if self.steps < 1:
             raise UsageError(f"pruning in {self.steps} steps", "one at least")
 
@@ -165,6 +172,8 @@ def prune(
     validation = for_choosing(task.validation())
     before = recalls(dense, validation)
     rare = min(trained.manifest["positives"], key=lambda name: trained.manifest["positives"][name])
+    if not given:
+        _reachable(dense, plan)
     steps: list[Step] = []
     last: Run = trained
     masks: pruning.Masks | None = None
@@ -212,6 +221,21 @@ def prune(
         )
         last = run
     return steps
+
+
+def _reachable(dense: Any, plan: Plan) -> None:
+    """Refuse, before any training, a target that the last step could not meet without an empty layer.
+
+    Importance changes while training goes on; how small a network can get does not.
+
+    Raises
+    ------
+    ModelError
+    """
+    if plan.method == "structured":
+        structured.shrink(dense, 1 - plan.goal(plan.steps), "magnitude", alpha=plan.alpha)
+    elif plan.method != "energy-printed" and plan.schedule == "linear":  # the printed one fails at a step of its own
+        pruning.prune(dense, plan.goal(plan.steps), plan.method, alpha=plan.alpha, only=plan.only)
 
 
 def _pruned(

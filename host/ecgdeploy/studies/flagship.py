@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ecgdeploy.provenance import sha256_file, versions, write_atomic
 from ecgdeploy.studies import on_device
 from ecgdeploy.studies.base import Context, Done, Study, Unit
+from ecgdeploy.studies.fewer import rows_of
 from ecgdeploy.studies.tables import Report, Table
 from ecgdeploy.training import config, figures
 
@@ -44,7 +47,9 @@ UNITS: dict[str, tuple[dict[str, Any], dict[str, Any], int | None]] = {
     "mtcnn": (MTCNN, {"bits": "auto", "max_bytes": WEIGHTS}, None),
     "cnn1d": (CNN1D, {"bits": "auto"}, 40),
 }
-QUICK = {"epochs": 1, "device": 2}
+#: the quick form: epochs, and test windows on the device in all, evenly spaced: an MT-CNN takes the emulator seconds
+QUICK_EPOCHS = 1
+QUICK_WINDOWS = {"mtcnn": 8, "cnn1d": 44}
 
 
 def units(quick: bool, ablate: bool) -> tuple[Unit, ...]:
@@ -55,7 +60,7 @@ def units(quick: bool, ablate: bool) -> tuple[Unit, ...]:
 
 def settings(name: str, quick: bool) -> config.RunConfig:
     """The training configuration; the quick one stops after an epoch."""
-    content = UNITS[name][0] | ({"epochs": QUICK["epochs"]} if quick else {})
+    content = UNITS[name][0] | ({"epochs": QUICK_EPOCHS} if quick else {})
     return config.parse(content, NAME)
 
 
@@ -96,13 +101,19 @@ def work(unit: Unit, context: Context) -> Iterator[Done]:
             }  # fmt: skip
             yield Done(f"{unit.id}/{name}", result | (notes if name == FEW else {}), common, {"probabilities": found})
     if f"{unit.id}/device" in context.todo:
-        windows = task.test(limit_per_record=QUICK["device"] if context.quick else limit)
+        windows = some(test, QUICK_WINDOWS[unit.id]) if context.quick else task.test(limit_per_record=limit)
         result = on_device.measured(
             few, windows, folder / "device", board=BOARD, name=f"{NAME} {unit.id}",
             groups=dict(getattr(task, "groups", {})),
         )  # fmt: skip
         same = TfliteRunner(files["float32"]).run(windows.inputs)
         yield Done(f"{unit.id}/device", result | {"float32": figures.figures(windows.targets, same)}, common)
+
+
+def some(view: Any, count: int) -> Any:
+    """`count` windows of a view, evenly spaced; which, is in the provenance."""
+    rows = np.unique(np.linspace(0, len(view) - 1, min(count, len(view))).astype(int))
+    return rows_of(view, rows, {"examples": len(rows), "of": len(view)})
 
 
 def report(rows: list[dict[str, Any]], folder: Path) -> Report:  # noqa: ARG001
@@ -121,14 +132,15 @@ def report(rows: list[dict[str, Any]], folder: Path) -> Report:  # noqa: ARG001
             remarks.append(f"{name}: bits by {few['method']}: {bits}")
         if device := cells.get(f"{name}/device"):
             devices.append(_device(name, device, few))
+            remarks.append(f"{name}: the device's answers are held against {device['golden']}")
     columns: tuple[str, ...] = (
         "network", "file", "test windows", "accuracy", "macro F1", "macro AUC", "bits a weight",
     )  # fmt: skip
     tables = [Table("answers", "On the host, LiteRT", columns, tuple(answers))]
     if devices:
         columns = (
-            "network", "windows", "TFLM's bits", "AUC float32", "AUC device", "accuracy float32", "accuracy device",
-            "weights B", "x smaller", "flash B", "RAM B", "instructions",
+            "network", "windows", "TFLM's bits", "AUC float32", "AUC device", "difference", "accuracy float32",
+            "accuracy device", "weights B", "x smaller", "flash B", "RAM B", "instructions",
         )  # fmt: skip
         tables.append(Table("device", f"On the emulated {BOARD}, engine static", columns, tuple(devices)))
     failed = [f"{row['cell']}: {row['reason']}" for row in rows if row["status"] != "done"]
@@ -141,7 +153,8 @@ def _device(name: str, device: dict[str, Any], few: dict[str, Any] | None) -> tu
     float32 = few["storage"]["float32_bytes"] if few else None
     return (
         name, device["windows"], f"{exact['identical']} of {exact['compared']}", device["float32"]["macro_auc"],
-        device["macro_auc"], device["float32"]["accuracy"], device["accuracy"], weights,
+        device["macro_auc"], device["macro_auc"] - device["float32"]["macro_auc"], device["float32"]["accuracy"],
+        device["accuracy"], weights,
         float32 / weights if float32 and weights else None, memory["flash_total"],
         memory["ram_static"] + memory["stack_high_water"],
         device["latency"]["median"],

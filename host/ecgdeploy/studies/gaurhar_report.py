@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ecgdeploy.models.gaurhar import FLOAT_SHARE
 from ecgdeploy.studies import gaurhar_paper as paper
 from ecgdeploy.studies.gaurhar2025 import BITS, CHAPMAN, CPSC, NETWORKS, PRUNED, ratio
-from ecgdeploy.studies.tables import Bars, Report, Table
+from ecgdeploy.studies.tables import Bars, Report, Table, reasons, with_notes
 
 Rows = dict[tuple[str, str], dict[str, dict[str, Any]]]
 FIGURES = ("accuracy", "precision", "recall", "f1")
@@ -23,8 +23,9 @@ def report(rows: list[dict[str, Any]], folder: Path) -> Report:  # noqa: ARG001
         if row["status"] == "done":
             key = (row["params"]["network"], row["params"]["task"])
             grid.setdefault(key, {})[row["cell"].split("/")[1]] = row
+    why = reasons(rows)
     tables = [
-        *(_table_1(grid, network, names) for network in NETWORKS for names in SPLIT), _formula(), _table_2(grid),
+        *(_table_1(grid, network, names, why) for network in NETWORKS for names in SPLIT), _formula(), _table_2(grid),
         *(_flash(grid, network) for network in NETWORKS), _choices(grid), _device(grid), _failed(rows),
     ]  # fmt: skip
     return Report(
@@ -40,10 +41,11 @@ def _less(ours: float | None, theirs: float | None) -> float | None:
     return None if ours is None or theirs is None else ours - theirs
 
 
-def _table_1(grid: Rows, network: str, names: tuple[str, ...]) -> Table:
+def _table_1(grid: Rows, network: str, names: tuple[str, ...], why: Callable[[str], str]) -> Table:
     """Some of the columns of Table 1: all of them side by side are too wide for a terminal."""
     cells = grid.get((network, CHAPMAN), {})
     rows: list[tuple[Any, ...]] = []
+    notes = []
     for method, printed in paper.TABLE_1.items():
         theirs = dict(zip((*FIGURES, "ratio"), printed[NETWORKS.index(network)], strict=True))
         ours = cells[method]["result"] if method in cells else {}
@@ -52,9 +54,10 @@ def _table_1(grid: Rows, network: str, names: tuple[str, ...]) -> Table:
         for name in names:
             row += [theirs[name], ours.get(name), _less(ours.get(name), theirs[name])]
         rows.append(tuple(row))
+        notes.append("" if ours else why(f"{network}-{CHAPMAN}/{method}"))
     columns = ("method", *(f"{part} {name}" for name in names for part in ("paper", "our", "less")))
     title = f"Table 1: {network}, {' and '.join(names)}"
-    return Table(f"table_1_{network}_{names[0]}", title, columns, tuple(rows))
+    return with_notes(f"table_1_{network}_{names[0]}", title, columns, rows, notes)
 
 
 def _formula() -> Table:

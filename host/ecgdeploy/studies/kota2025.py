@@ -237,7 +237,9 @@ def _losses(folder: Path) -> list[float]:
 def _device(
     run: Any, macs: tuple[int, int], cell: str, task: Any, test: Any, scratch: Path
 ) -> dict[str, Any]:
-    """Host run time of the float32 file; int8 score, instructions and flash where the emulated board can run it.
+    """Host run time of the float32 file; int8 score, instructions, flash and RAM where the static engine can run it.
+
+    The emulated machine has memory enough for every network here, whether a board has it or not.
 
     `macs` are all multiply-accumulates, and those whose weight is not zero.
     """
@@ -256,7 +258,7 @@ def _device(
         "proxy_nonzero": energy_proxy(macs[1], milliseconds),
         "float32_bytes": len(content),
     }
-    if cell not in MEASURED or np.asarray(test.targets).ndim > 1:
+    if cell not in MEASURED:
         return found
     try:
         file = convert(run.model, "int8", task.calibration(CALIBRATION))
@@ -264,7 +266,7 @@ def _device(
         return found | {"int8_refused": str(error)}
     path = scratch / f"{cell}-int8.tflite"
     path.write_bytes(file.content)
-    measured = bench_model(path, limit=2)
+    measured = bench_model(path, limit=2 if np.asarray(test.targets).ndim == 1 else 1)
     answers = TfliteRunner(file.content).run(test.inputs)
     return found | {
         "int8": {key: value for key, value in scores(test, answers).items() if key != "examples"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import numpy as np
 
 from ecgdeploy.models.kota import PRINTED
 from ecgdeploy.studies import kota_paper as paper
-from ecgdeploy.studies.kota2025 import BEATS, NETWORKS, STEPS
-from ecgdeploy.studies.tables import Bars, Report, Table
+from ecgdeploy.studies.kota2025 import BEATS, MEASURED, NETWORKS, STEPS
+from ecgdeploy.studies.tables import Bars, Report, Table, reasons, with_notes
 
 #: network -> cell -> rows of all seeds
 Grid = dict[str, dict[str, list[dict[str, Any]]]]
+#: cell of seed 1 -> why it has no figure
+Why = Callable[[str], str]
 
 
 def report(rows: list[dict[str, Any]], folder: Path) -> Report:  # noqa: ARG001
@@ -23,9 +26,11 @@ def report(rows: list[dict[str, Any]], folder: Path) -> Report:  # noqa: ARG001
         if row["status"] == "done":
             cells = grid.setdefault(row["params"]["network"], {})
             cells.setdefault(row["cell"].split("/")[1], []).append(row["result"] | {"seed": row["params"]["seed"]})
+    why = reasons(rows)
     tables = [
-        _parameters(grid), _baseline(grid, True), _baseline(grid, False), _l1(grid), _steps(grid, "resnet1d-attn", "V"),
-        _steps(grid, "convtransformer", "VI"), _efficiency(grid), _ablation(grid), _structured(grid), _rare(grid),
+        _parameters(grid, why), _baseline(grid, True, why), _baseline(grid, False, why), _l1(grid, why),
+        _steps(grid, "resnet1d-attn", "V", why), _steps(grid, "convtransformer", "VI", why),
+        _efficiency(grid, why), _ablation(grid, why), _structured(grid), _rare(grid),
         _convergence(grid), _refused(grid), _failed(rows),
     ]  # fmt: skip
     return Report(
@@ -61,18 +66,27 @@ def _less(ours: float | None, theirs: float | None) -> float | None:
     return None if ours is None or theirs is None else ours - theirs
 
 
-def _parameters(grid: Grid) -> Table:
+def _note(found: list[dict[str, Any]], why: Why, network: str, cell: str) -> str:
+    """Why a row has no figure of ours; nothing where it has one."""
+    return "" if found else why(f"{network}-1/{cell}")
+
+
+def _parameters(grid: Grid, why: Why) -> Table:
     rows: list[tuple[Any, ...]] = []
+    notes = []
     for network, facts in NETWORKS.items():
-        ours = grid.get(network, {}).get("dense")
+        ours = grid.get(network, {}).get("dense", [])
         theirs = PRINTED[facts.model]
         count = ours[0]["parameters_printed"] if ours else None
         rows.append((network, theirs, count, None if count is None else count - theirs))
-    return Table("parameters", "Table I: parameters", ("network", "paper", "ours", "difference"), tuple(rows))
+        notes.append(_note(ours, why, network, "dense"))
+    columns = ("network", "paper", "ours", "difference")
+    return with_notes("parameters", "Table I: parameters", columns, rows, notes)
 
 
-def _baseline(grid: Grid, beats: bool) -> Table:
+def _baseline(grid: Grid, beats: bool, why: Why) -> Table:
     rows: list[tuple[Any, ...]] = []
+    notes = []
     names = ("accuracy", "macro_f1") if beats else ("macro_auc", "macro_auprc", "macro_f1")
     for network, theirs in paper.BASELINE.items():
         if _is_beats(network) != beats:
@@ -81,13 +95,15 @@ def _baseline(grid: Grid, beats: bool) -> Table:
         for name, figure in zip(names, theirs, strict=True):
             ours = _mean(found, name)
             rows.append((network, name, figure, _spread(found, name), _less(ours, figure), len(found)))
+            notes.append(_note(found, why, network, "dense"))
     table, source = ("II", "MIT-BIH") if beats else ("III", "PTB-XL")
     columns = ("network", "figure", "paper", "ours", "difference", "seeds")
-    return Table(f"table_{table}", f"Table {table}: dense networks on {source}", columns, tuple(rows))
+    return with_notes(f"table_{table}", f"Table {table}: dense networks on {source}", columns, rows, notes)
 
 
-def _l1(grid: Grid) -> Table:
+def _l1(grid: Grid, why: Why) -> Table:
     rows: list[tuple[Any, ...]] = []
+    notes = []
     for network, theirs in paper.L1.items():
         found = grid.get(network, {}).get("l1", [])
         second = "macro_f1" if _is_beats(network) else "macro_auprc"
@@ -99,15 +115,17 @@ def _l1(grid: Grid) -> Table:
              None if sparsity is None else 100 * sparsity, theirs[3], first, _less(first, theirs[3]), theirs[4], other,
              _less(other, theirs[4]))
         )  # fmt: skip
+        notes.append(_note(found, why, network, "l1"))
     columns = (
         "network", "paper k after", "ours", "paper sparsity %", "ours %", "paper acc/AUROC", "ours", "difference",
         "paper F1/AUPRC", "ours F1/AUPRC", "difference F1/AUPRC",
     )
-    return Table("table_IV", "Table IV: global L1 pruning to the paper's sparsity", columns, tuple(rows))
+    return with_notes("table_IV", "Table IV: global L1 pruning to the paper's sparsity", columns, rows, notes)
 
 
-def _steps(grid: Grid, network: str, number: str) -> Table:
+def _steps(grid: Grid, network: str, number: str, why: Why) -> Table:
     rows: list[tuple[Any, ...]] = []
+    notes = []
     for percent, theirs, f1 in paper.STEPS[network]:
         found = grid.get(network, {}).get(f"energy-{int(percent)}", [])
         sparsity = _mean(found, "sparsity")
@@ -116,15 +134,18 @@ def _steps(grid: Grid, network: str, number: str) -> Table:
              _spread(found, _first(network)), _less(_mean(found, _first(network)), theirs[0]), f"{f1[0]} ± {f1[1]}",
              _spread(found, "macro_f1"), _less(_mean(found, "macro_f1"), f1[0]), len(found))
         )  # fmt: skip
+        notes.append(_note(found, why, network, f"energy-{int(percent)}"))
     columns = (
-        "step", "our sparsity %", f"paper {_first(network)}", "ours", "difference", "paper macro F1", "ours macro F1",
-        "difference F1", "seeds",
+        "step", "our sparsity %, all weights", f"paper {_first(network)}", "ours", "difference", "paper macro F1",
+        "ours macro F1", "difference F1", "seeds",
     )
-    return Table(f"table_{number}", f"Table {number}: energy-aware pruning of {network}", columns, tuple(rows))
+    title = f"Table {number}: energy-aware pruning of {network}"
+    return with_notes(f"table_{number}", title, columns, rows, notes)
 
 
-def _efficiency(grid: Grid) -> Table:
+def _efficiency(grid: Grid, why: Why) -> Table:
     rows: list[tuple[Any, ...]] = []
+    notes = []
     for network in ("resnet1d-attn", "convtransformer"):
         for cell in ("dense", "energy-8", "energy-40"):
             found = grid.get(network, {}).get(cell, [])
@@ -136,21 +157,31 @@ def _efficiency(grid: Grid) -> Table:
                 (network, f"{percent} %", theirs[0], ours[0], None if nonzero is None else nonzero / 1e6, theirs[1],
                  ours[1], theirs[2], ours[2], _mean(found, "instructions"))
             )  # fmt: skip
+            note = [_note(found, why, network, cell)]
+            if cell not in MEASURED:
+                note.append("instructions: as at 40 %, a zero takes the time of any weight")
+            elif found and "instructions" not in found[0]:
+                note.append(f"instructions: {found[0].get('int8_refused', 'not measured in this row')}")
+            if network not in paper.EFFICIENCY:
+                note.append("the paper has a figure without numbers")
+            notes.append("; ".join(filter(None, note)))
     columns = (
         "network", "sparsity", "paper MFLOPs", "ours", "of them non-zero", "paper ms", "ours ms", "paper proxy",
         "ours proxy", "instructions measured (int8)",
     )
     title = "Table VII: FLOPs (multiply-accumulates), run time on this host, energy proxy; and what a device sees"
-    return Table("table_VII", title, columns, tuple(rows))
+    return with_notes("table_VII", title, columns, rows, notes)
 
 
-def _ablation(grid: Grid) -> Table:
+def _ablation(grid: Grid, why: Why) -> Table:
     rows: list[tuple[Any, ...]] = []
+    notes = []
     for network, methods in paper.ABLATION.items():
         cells = grid.get(network, {})
         base = _mean(cells.get("dense", []), "proxy")
         for method, theirs in methods.items():
-            found = cells.get("dense" if method == "baseline" else method, [])
+            cell = "dense" if method == "baseline" else method
+            found = cells.get(cell, [])
             first, f1 = _mean(found, _first(network)), _mean(found, "macro_f1")
             shares = [
                 None if base is None or (value := _mean(found, key)) is None else value / base
@@ -160,11 +191,14 @@ def _ablation(grid: Grid) -> Table:
                 (network, method, theirs[0], first, _less(first, theirs[0]), theirs[1], f1, _less(f1, theirs[1]),
                  theirs[2], *shares)
             )  # fmt: skip
+            notes.append(_note(found, why, network, cell))
     columns = (
         "network", "method", "paper acc/AUROC", "ours", "difference", "paper macro F1", "ours macro F1",
         "difference F1", "paper proxy", "ours, zeros skipped", "ours, as it runs",
     )
-    return Table("table_VIII", "Table VIII: ablation (L1 with distillation at 40 % too)", columns, tuple(rows))
+    return with_notes(
+        "table_VIII", "Table VIII: ablation (L1 with distillation at 40 % too)", columns, rows, notes
+    )
 
 
 def _structured(grid: Grid) -> Table:
@@ -239,6 +273,12 @@ def _remarks(rows: list[dict[str, Any]]) -> list[str]:
             f"{network}: {part}{facts['windows']['training']:,} training examples, {facts['config']['epochs']} epochs; "
             f"scored on {first['result'].get('examples', 0):,} examples of {facts['source']}"
         )
+    if any(row["params"]["network"] == "convtransformer" for row in done):
+        remarks.append(
+            "convtransformer: energy-aware pruning and L1 with distillation prune its convolutions alone, as the paper "
+            "does; the steps are shares of their weights, which are 7.5 % of all"
+        )
+    remarks.append("run time, and the proxy with it, holds what else this computer did meanwhile; instructions do not")
     remarks.extend(f"the paper: {line}" for line in paper.INCONSISTENT)
     if done and done[0]["quick"]:
         remarks.append(

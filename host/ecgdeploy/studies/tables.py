@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,36 @@ def terminal(table: Table) -> Any:
     for row in table.rows:
         out.add_row(*(text(value) for value in row))
     return out
+
+
+def with_notes(
+    name: str, title: str, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]], notes: Sequence[str]
+) -> Table:
+    """A table with a last column of one note a row, such as why there is no figure; without it if nothing is noted."""
+    if any(notes):
+        columns, rows = (*columns, "note"), [(*row, note) for row, note in zip(rows, notes, strict=True)]
+    return Table(name, title, columns, tuple(rows))
+
+
+def reasons(rows: Sequence[dict[str, Any]]) -> Callable[[str], str]:
+    """Why a cell ("unit/cell") has no figure: what its row says, or that it has none; "" for one that is done."""
+    known = {row["cell"]: row["reason"] or "" for row in rows}
+
+    def why(cell: str) -> str:
+        return known.get(cell, "not run: this form of the study lacks it, or it goes on when run again")
+
+    return why
+
+
+def markdown(table: Table) -> str:
+    """The table for a document."""
+
+    def line(cells: Sequence[str]) -> str:
+        return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+    rows = [line(table.columns), line(["---"] * len(table.columns))]
+    rows += [line([text(value) for value in row]) for row in table.rows]
+    return "\n".join([f"**{table.title}**", "", *rows])
 
 
 def write_csv(report: Report, folder: Path) -> list[Path]:

@@ -179,6 +179,15 @@ def test_structured_pruning_ends_in_a_smaller_run_that_quantizes(trained, task, 
     )
 
 
+@pytest.mark.parametrize(("method", "target"), [("structured", 0.999), ("l1", 0.9999)])
+def test_a_target_that_would_empty_a_layer_is_refused_before_any_training(trained, task, tmp_path, method, target):
+    from ecgdeploy.compression import iterative
+
+    with pytest.raises(ModelError, match=r"would empty a layer|without any weight"):
+        iterative.prune(trained, task, tmp_path / "steps", iterative.Plan(method, target, steps=3), threads=1)
+    assert not (tmp_path / "steps").exists()
+
+
 def test_pruning_ends_before_a_step_that_costs_a_rare_class_its_recall(trained, task, tmp_path, monkeypatch):
     from ecgdeploy.compression import iterative
 
@@ -198,6 +207,8 @@ def test_pruning_ends_before_a_step_that_costs_a_rare_class_its_recall(trained, 
     [
         ({"method": "structurd"}, "did you mean 'structured'"),
         ({"target": 1.0}, "pruning target of 1.0"),
+        ({"alpha": 3.0}, r"weight alpha of 3\.0"),
+        ({"distil": (2.0, 0.0)}, r"alpha 2\.0 and temperature 0\.0"),
         ({"steps": 0}, "0 steps"),
         ({"schedule": "cubic"}, "unknown sparsity schedule"),
     ],

@@ -6,6 +6,7 @@ import pytest
 from ecgdeploy import studies
 from ecgdeploy.studies import gaurhar2025, gaurhar_paper, gaurhar_report, kota2025, kota_paper, kota_report
 from ecgdeploy.studies.fewer import Fewer
+from ecgdeploy.studies.tables import markdown, with_notes
 
 from .conftest import TinyTask
 
@@ -65,9 +66,9 @@ def test_kotas_tables_show_every_row_of_the_paper_with_and_without_ours(tmp_path
         assert {f"table_{number}": n for number, n in wanted.items()}.items() <= count.items()
         assert count["parameters"] == 6
     tables = {table.name: table for table in report.tables}
-    assert tables["table_V"].rows[0][3] == "0.9000 ± 0.0000" and tables["table_V"].rows[0][-1] == 3
+    assert tables["table_V"].rows[0][3] == "0.9000 ± 0.0000" and tables["table_V"].rows[0][8] == 3
     assert tables["structured"].rows[0][0] == "dense" and tables["refused"].rows[0][2] == "empty"
-    assert tables["table_VIII"].rows[1][-2:] == (0.5, 1.0)
+    assert tables["table_VIII"].rows[1][9:11] == (0.5, 1.0)
     assert any("62.5 %" in line for line in report.remarks)
 
 
@@ -82,7 +83,7 @@ def test_gaurhars_tables_show_every_row_of_the_paper(tmp_path):
             assert len(tables[f"table_1_{network}_{part}"].rows) == 16
     laq = tables["table_1_resnet1d_accuracy"].rows[-2]
     assert laq == ("laq", 0.966, 0.9, pytest.approx(-0.066), 0.9625, 0.75, pytest.approx(-0.2125), 10.44, 10.0,
-                   pytest.approx(-0.44))
+                   pytest.approx(-0.44), "")
     assert len(tables["table_2"].rows) == 14
     ours = next(line for line in tables["table_2"].rows if "ResNet1D + LAQ" in line[0])
     assert ours[3] == "90.00 / 80.00 / 70.00 / 75.00" and ours[-1] == ""
@@ -125,3 +126,27 @@ def test_fewer_evens_the_classes_out_and_says_what_it_took():
     assert train.provenance["fewer"] == {"examples": 30, "of": 192, "seed": 0} and train.part == "train"
     assert len(task.validation()) == 12 and len(task.test()) == 5 and task.calibration(7).inputs.shape == (7, 32, 1)
     assert np.array_equal(train.inputs, Fewer(TinyTask(), 30, 12, 5, samples=32).train().inputs)
+
+
+def test_a_row_without_our_figure_says_why(tmp_path):
+    failed = {
+        "cell": "convtransformer-1/energy-16", "params": {"network": "convtransformer", "seed": 1}, "result": {},
+        "status": "failed", "reason": "the data are not here", "quick": True,
+    }
+    tables = {table.name: table for table in kota_report.report([failed], tmp_path).tables}
+    assert tables["table_VI"].rows[1][-1] == "the data are not here"
+    for number in ("II", "III", "IV", "V", "VI", "VII", "VIII"):
+        assert tables[f"table_{number}"].columns[-1] == "note"
+        assert all(line[-1] for line in tables[f"table_{number}"].rows)
+    failed |= {"cell": "resnet1d-chapman-rhythm/laq", "params": {"network": "resnet1d", "task": gaurhar2025.CHAPMAN}}
+    tables = {table.name: table for table in gaurhar_report.report([failed], tmp_path).tables}
+    notes = {line[0]: line[-1] for line in tables["table_1_resnet1d_accuracy"].rows}
+    assert notes["laq"] == "the data are not here" and len(notes) == 16 and all(notes.values())
+
+
+def test_a_table_becomes_markdown():
+    table = with_notes("t", "A table", ("row", "ours"), [("a|b", 0.5), ("c", None)], ["", "not here"])
+    assert markdown(table).splitlines() == [
+        "**A table**", "", "| row | ours | note |", "| --- | --- | --- |", "| a/b | 0.5000 |  |", "| c | - | not here |"
+    ]
+    assert with_notes("t", "A table", ("row",), [("a",)], [""]).columns == ("row",)
