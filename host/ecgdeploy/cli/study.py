@@ -91,7 +91,7 @@ def _rehearse(chosen: Any, folder: Path, data: Path | None, threads: int | None)
 @click.argument("name")
 @click.option("--quick", is_flag=True, help="The folder of the small form.")
 @click.option("--output", type=click.Path(path_type=Path), help="The study's folder [studies/NAME].")
-@click.option("--markdown", is_flag=True, help="Print the tables as Markdown, for a document.")
+@click.option("--markdown", is_flag=True, help="Print the report as Markdown, for a document.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def report(name: str, quick: bool, output: Path | None, markdown: bool, as_json: bool) -> None:
     """Print the paper's figures beside ours; write report.html, and a CSV file for each table."""
@@ -110,8 +110,8 @@ def report(name: str, quick: bool, output: Path | None, markdown: bool, as_json:
     if markdown:
         from ecgdeploy.studies import tables
 
-        made = chosen.report(rows, folder)
-        click.echo("\n\n".join([*map(tables.markdown, made.tables), *made.remarks]))
+        command = f"ecgdeploy study report {name}{' --quick' if quick else ''} --markdown"
+        click.echo(tables.document(chosen.report(rows, folder), command))
         return
     _show(chosen, rows, folder)
 

@@ -110,6 +110,13 @@ def markdown(table: Table) -> str:
     return "\n".join([f"**{table.title}**", "", *rows])
 
 
+def document(report: Report, command: str) -> str:
+    """All tables and remarks as a Markdown document; `command` is what printed it."""
+    remarks = "\n".join(f"- {line}" for line in report.remarks)
+    head = f"# {report.title}\n\nPrinted by `{command}`. {report.paper}."
+    return "\n\n".join([head, *map(markdown, report.tables), remarks])
+
+
 def write_csv(report: Report, folder: Path) -> list[Path]:
     """One CSV file a table, full precision."""
     paths = []

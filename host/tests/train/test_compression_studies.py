@@ -6,7 +6,7 @@ import pytest
 from ecgdeploy import studies
 from ecgdeploy.studies import gaurhar2025, gaurhar_paper, gaurhar_report, kota2025, kota_paper, kota_report
 from ecgdeploy.studies.fewer import Fewer
-from ecgdeploy.studies.tables import markdown, with_notes
+from ecgdeploy.studies.tables import Report, document, markdown, with_notes
 
 from .conftest import TinyTask
 
@@ -150,3 +150,6 @@ def test_a_table_becomes_markdown():
         "**A table**", "", "| row | ours | note |", "| --- | --- | --- |", "| a/b | 0.5000 |  |", "| c | - | not here |"
     ]
     assert with_notes("t", "A table", ("row",), [("a",)], [""]).columns == ("row",)
+    text = document(Report("name: title", "A paper", (table,), ("one", "two")), "ecgdeploy study report name")
+    assert text.startswith("# name: title\n\nPrinted by `ecgdeploy study report name`. A paper.\n\n**A table**")
+    assert text.endswith("- one\n- two")
