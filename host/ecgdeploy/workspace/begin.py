@@ -69,7 +69,13 @@ def begin(folder: Path, wish: Wish, force: bool = False) -> Begun:
     found = _look(folder, wish)
     kind = wish.kind or KIND[wish.source]
     symbols = kind == "beats" and wish.source == "wfdb"
-    classes = wish.classes or found.get("classes") or (("N", "S", "V") if symbols else ("A", "B"))
+    units, end = _model_outputs(folder / model)
+    multilabel = end == "sigmoid"
+    classes = wish.classes or found.get("classes") or (("N", "S", "V") if symbols else ())
+    if not classes:
+        classes = tuple(f"class{number + 1}" for number in range(units or 2))
+    if units is not None and units != len(classes):
+        remarks.append(f"{model} has {units} outputs, {len(classes)} classes are named: {', '.join(classes)}")
     labels = {name: AAMI[name] for name in classes if name in AAMI} if symbols else {}
     rate = wish.rate or found.get("rate") or 360.0
     samples = wish.samples or shape[0] or found.get("samples") or 256
@@ -93,6 +99,7 @@ def begin(folder: Path, wish: Wish, force: bool = False) -> Begun:
         "data": wish.data or "data",
         "kind": kind,
         "classes": classes,
+        "multilabel": multilabel,
         "labels": labels,
         "ignore": tuple(symbol for name, called in AAMI.items() if name not in labels for symbol in called)
         + AAMI_IGNORED if labels else (),
@@ -142,16 +149,37 @@ def _model_shape(path: Path) -> tuple[int | None, int | None]:
 
         graph = read_tflite(path, supported=False)
         return _extents(tuple(graph.tensors[graph.inputs[0]].shape)[1:])
+    for layer in _keras_layers(path):
+        shape = layer.get("config", {}).get("batch_shape")
+        if layer.get("class_name") == "InputLayer" and shape:
+            return _extents(tuple(shape)[1:])
+    return None, None
+
+
+def _model_outputs(path: Path) -> tuple[int | None, str | None]:
+    """Width and activation of a model's last layer, where its file says so."""
+    if not path.is_file():
+        return None, None
+    if path.suffix == ".tflite":
+        from ecgdeploy.graph import read_tflite
+
+        graph = read_tflite(path, supported=False)
+        last = {"LOGISTIC": "sigmoid", "SOFTMAX": "softmax"}.get(graph.operators[-1].kind)
+        return int(graph.tensors[graph.outputs[0]].shape[-1]), last
+    layers = _keras_layers(path)
+    last_layer = layers[-1].get("config", {}) if layers else {}
+    units, end = last_layer.get("units"), last_layer.get("activation")
+    return (units if isinstance(units, int) else None), (end if isinstance(end, str) else None)
+
+
+def _keras_layers(path: Path) -> list[dict[str, Any]]:
     try:
         with zipfile.ZipFile(path) as archive:
             content = json.loads(archive.read("config.json"))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         raise ModelError(f"{path.name} is no .keras file", "model.save(\"NAME.keras\") of Keras 3 makes one") from None
-    for layer in content.get("config", {}).get("layers", ()):
-        shape = layer.get("config", {}).get("batch_shape")
-        if layer.get("class_name") == "InputLayer" and shape:
-            return _extents(tuple(shape)[1:])
-    return None, None
+    found = content.get("config", {}).get("layers", ())
+    return [layer for layer in found if isinstance(layer, dict)]
 
 
 def _extents(shape: tuple[int | None, ...]) -> tuple[int | None, int | None]:

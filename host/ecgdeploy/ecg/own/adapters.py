@@ -77,6 +77,10 @@ def open_adapter(data: DataPart, task: TaskPart, folder: Path, beside: Path) -> 
     """
     if not folder.is_dir():
         raise DataError(f"no folder {folder}", "put the recordings there, or set data.folder")
+    if data.labels is not None and not (folder / data.labels.file).is_file() and (beside / data.labels.file).is_file():
+        # a table of one's own beside the project file, for recordings that are not to be touched
+        labels = data.labels.model_copy(update={"file": str((beside / data.labels.file).resolve())})
+        data = data.model_copy(update={"labels": labels})
     if data.source == "wfdb":
         from ecgdeploy.ecg.own.wfdb_folder import WfdbFolder
 

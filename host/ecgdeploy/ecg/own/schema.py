@@ -28,7 +28,7 @@ class Part(BaseModel):
 class LabelFile(Part):
     """A CSV file that says of which class a record is, or a beat (then with its sample)."""
 
-    file: str = Field(description="in the data folder")
+    file: str = Field(description="in the data folder, or beside the project file")
     record: str = Field("record", description="column with the record's name")
     label: str = Field("label", description="column with the label")
     sample: str | None = Field(None, description="column with the beat's sample, for kind = \"beats\"")
