@@ -107,7 +107,9 @@ def _percents(values: Sequence[float | None]) -> str:
 
 def _flash(grid: Rows, network: str) -> Table:
     rows: list[tuple[Any, ...]] = []
-    for method, row in grid.get((network, CHAPMAN), {}).items():
+    cells = grid.get((network, CHAPMAN), {})
+    refused = cells.get("laq-on-device", {}).get("result", {}).get("why", "the static engine does not take it")
+    for method, row in cells.items():
         found = row["result"]
         if "storage" in found:
             stored = found["storage"]
@@ -122,7 +124,8 @@ def _flash(grid: Rows, network: str) -> Table:
         "method", "accuracy of the int8 file", "F1", "ratio on paper", "static engine: weights B",
         "x smaller than float32", "TFLM, LiteRT: x", "int4 tensors: x",
     )  # fmt: skip
-    return Table(f"flash_{network}", f"What is left of the ratio in flash: {network}", columns, tuple(rows))
+    notes = ["" if row[4] else refused.split(" (")[0] for row in rows]
+    return with_notes(f"flash_{network}", f"What is left of the ratio in flash: {network}", columns, rows, notes)
 
 
 def _choices(grid: Rows) -> Table:

@@ -155,7 +155,7 @@ def _efficiency(grid: Grid, why: Why) -> Table:
             nonzero = _mean(found, "macs_nonzero")
             rows.append(
                 (network, f"{percent} %", theirs[0], ours[0], None if nonzero is None else nonzero / 1e6, theirs[1],
-                 ours[1], theirs[2], ours[2], _mean(found, "instructions"))
+                 ours[1], theirs[2], ours[2], found[0].get("instructions") if found else None)
             )  # fmt: skip
             note = [_note(found, why, network, cell)]
             if cell not in MEASURED:
