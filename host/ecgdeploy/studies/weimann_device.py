@@ -25,7 +25,7 @@ def student(quick: bool) -> config.RunConfig:
     """How the student is trained, alone or taught."""
     return config.parse(
         {
-            "schema": 1, "name": "student", "task": "cinc2017", "seed": 1, "epochs": 6 if quick else 60, "batch": 16,
+            "schema": 1, "name": "student", "task": "cinc2017", "seed": 1, "epochs": 16 if quick else 60, "batch": 16,
             "monitor": "macro_f1", "model": {"name": "weimann-resnet", "options": dict(STUDENT)},
             "loss": {"kind": "crossentropy", "class_weights": "sqrt-inverse"},
         },
