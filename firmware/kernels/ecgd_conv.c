@@ -55,6 +55,28 @@ void ecgd_conv_portable(const ecgd_conv_t *conv, const int16_t *window, uint32_t
     }
 }
 
+void ecgd_conv_u8_portable(const ecgd_conv_t *conv, const uint8_t *window, uint32_t positions, void *out) {
+    const uint32_t channels = conv->channels, length = conv->length;
+    const int32_t borrow = conv->form == ECGD_WEIGHTS_SUM ? -1 : 0;
+    for (uint32_t channel = 0; channel < channels; channel += 2) {
+        const int8_t *const w = conv->weights + channel * length;
+        for (uint32_t p = 0; p < positions; p++) {
+            const uint8_t *x = window + p * conv->stride;
+            int32_t a = conv->scale[channel].bias;
+            int32_t b = conv->scale[channel + 1].bias;
+            for (uint32_t i = 0; i < length; i++) {
+                const uint32_t place = (i & ~3u) | (i & 1u) << 1 | (i >> 1 & 1u);
+                const int32_t wa = w[2 * place];
+                const int32_t wb = w[2 * place + 1] - (borrow & (wa >> 31));
+                a += wa * x[i];
+                b += wb * x[i];
+            }
+            put(conv, channel, a, 0, out, p);
+            put(conv, channel + 1, b, 0, out, p);
+        }
+    }
+}
+
 void ecgd_depthwise_portable(const ecgd_depthwise_t *conv, const void *window, uint32_t positions, int16_t *out) {
     for (uint32_t channel = 0; channel < conv->channels; channel++) {
         const int8_t *w = conv->weights + (channel & ~1u) * conv->length + (channel & 1u);

@@ -2,7 +2,8 @@
  *
  * ecgd_conv_around_FINISH_FORM_MODE(conv, window, positions, out) with the inner loop's description in r12; see
  * ecgd_kernels_dsp.h for what the three stand for. Mode 0 is an ordinary window, 1 a dilated one, 3 and 4 are depthwise
- * ones (4: of bytes); finish 3 and 4 are 0 and 1 with results stored as bytes, two channels to a halfword. In mode 2 six
+ * ones (4: of bytes), 5 is an ordinary one whose
+ * odd channel's sum is taken out half way (24 bits hold half of it); finish 3 and 4 are 0 and 1 with results stored as bytes, two channels to a halfword. In mode 2 six
  * positions are computed, the larger accumulator of two neighbours goes on (requantization never decreases as the
  * accumulator grows), and half as many results are made.
  */
@@ -100,7 +101,7 @@ __asm__(
 "    str r0, [sp, #ecgd_f_conv]\n"
 "    str r2, [sp, #ecgd_f_positions]\n"
 "    str r3, [sp, #ecgd_f_out_block]\n"
-"    .if \\mode >= 3\n"
+"    .if \\mode == 3 || \\mode == 4\n"
 "    ldrh r9, [r12]\n"
 "    str r9, [sp, #ecgd_f_block]\n"
 "    add r12, r12, #(4 + 1)\n"
@@ -116,6 +117,17 @@ __asm__(
 "    udiv r8, r6, r7\n"
 "    mls r6, r8, r7, r6\n"
 "    adds r6, #1\n"                     /* units of the first turn */
+"    .if \\mode == 5\n"                 /* the second half: half of the whole turns */
+"    adds r8, #1\n"
+"    lsrs r8, r8, #1\n"
+"    mul r8, r8, r7\n"
+"    movs r9, #24\n"
+"    mul r10, r8, r9\n"
+"    ldrh r9, [r12, #4]\n"
+"    ldr r8, [r12]\n"
+"    mls r8, r7, r9, r8\n"
+"    str r8, [sp, #ecgd_f_skip]\n"
+"    .endif\n"
 "    ldr r8, [r12]\n"
 "    ldrh r9, [r12, #4]\n"
 "    mls r8, r6, r9, r8\n"
@@ -125,7 +137,11 @@ __asm__(
 "    ldrh r9, [r12, #10]\n"
 "    str r9, [sp, #ecgd_f_block]\n"
 "    ldr r3, [r12, #12]\n"
-"    cbz r3, 8f\n"                      /* offsets grow within a turn: a partial first turn starts earlier */
+"    cbz r3, 8f\n"
+"    cmp r3, #2\n"                      /* three windows side by side */
+"    itt eq\n"
+"    addeq r5, r5, r5, lsl #1\n"
+"    beq 8f\n"                          /* 1: offsets grow within a turn: a partial first turn starts earlier */
 "    subs r6, r7, r6\n"
 "    sub r1, r1, r6, lsl #3\n"
 "    add r5, r5, r6, lsl #3\n"
@@ -138,10 +154,14 @@ __asm__(
 "    neg r7, r7\n"
 "    str r7, [sp, #ecgd_f_skip]\n"
 "    .endif\n"
-"    .if \\mode < 3\n"
+"    .if \\mode != 3 && \\mode != 4\n"
 "    add r1, r1, r5\n"
 "    str r1, [sp, #ecgd_f_x_end]\n"
 "    str r1, [sp, #ecgd_f_window_end]\n"
+"    .if \\mode == 5\n"
+"    sub r1, r1, r10\n"
+"    str r1, [sp, #ecgd_f_segments_left]\n" /* where the first half ends */
+"    .endif\n"
 "    .endif\n"
 "    adr r7, 6f\n"
 "    add r7, r7, #1\n"
@@ -206,6 +226,9 @@ __asm__(
 "    ldr r9, [sp, #ecgd_f_window_end]\n"
 "    str r9, [sp, #ecgd_f_x_end]\n"
 "    str r0, [sp, #ecgd_f_skip]\n"
+"    .elseif \\mode == 5\n"
+"    ldr r9, [sp, #ecgd_f_segments_left]\n"
+"    str r9, [sp, #ecgd_f_x_end]\n"
 "    .elseif \\mode == 3\n"
 "    add r9, r1, #4\n"
 "    str r9, [sp, #ecgd_f_x]\n"
@@ -230,8 +253,31 @@ __asm__(
 "    str r8, [sp, #ecgd_f_x_end]\n"
 "    ldr pc, [sp, #ecgd_f_entry]\n"
 "7:\n"
+"    .elseif \\mode == 5\n"
+"    ldr r9, [sp, #ecgd_f_window_end]\n" /* r8 is x_end still */
+"    cmp r8, r9\n"
+"    beq 7f\n"
+"    str r9, [sp, #ecgd_f_x_end]\n"
+"    ecgd_conv_separate 0\n"             /* 24 bits of b's sum, before it outgrows them */
+"    asr r5, r5, #8\n"
+"    asr r6, r6, #8\n"
+"    asr r7, r7, #8\n"
+"    add r9, sp, #ecgd_f_saved\n"
+"    stm r9, {r5, r6, r7}\n"
+"    mov r5, r2\n"
+"    mov r6, r3\n"
+"    mov r7, r4\n"
+"    ldr pc, [sp, #ecgd_f_skip]\n"
+"7:\n"
 "    .endif\n"
 "    ecgd_conv_separate \\form\n"
+"    .if \\mode == 5\n"
+"    add r9, sp, #ecgd_f_saved\n"
+"    ldm r9, {r8, r9, r10}\n"
+"    add r5, r8, r5, asr #8\n"
+"    add r6, r9, r6, asr #8\n"
+"    add r7, r10, r7, asr #8\n"
+"    .endif\n"
 "    .if \\mode == 2\n"
 "    ldr r9, [sp, #ecgd_f_window_end]\n" /* r8 is x_end still */
 "    cmp r8, r9\n"
@@ -277,9 +323,15 @@ __asm__(
 "    subw lr, lr, #0x101\n"             /* both shifts, less one */
 "    .if !\\form\n"
 "    lsl r11, r11, #1\n"
+"    .if \\mode == 5\n"
+"    add r5, r11, r5, lsl #1\n"
+"    add r6, r11, r6, lsl #1\n"
+"    add r7, r11, r7, lsl #1\n"
+"    .else\n"
 "    add r5, r11, r5, asr #7\n"         /* twice (bias + sum) */
 "    add r6, r11, r6, asr #7\n"
 "    add r7, r11, r7, asr #7\n"
+"    .endif\n"
 "    .else\n"
 "    lsl r5, r5, #1\n"
 "    lsl r6, r6, #1\n"
@@ -388,12 +440,49 @@ __asm__(
 "    ecgd_conv_around 4, 0, \\mode\n"
 "    ecgd_conv_around 4, 1, \\mode\n"
 "    .endr\n"
+"    .irp finish, 0, 1, 2, 3, 4\n"
+"    ecgd_conv_around \\finish, 0, 5\n"
+"    .endr\n"
 "    ecgd_conv_around 0, 1, 3\n"
 "    ecgd_conv_around 1, 1, 3\n"
 "    ecgd_conv_around 2, 1, 3\n"
 "    ecgd_conv_around 0, 1, 4\n"
 "    ecgd_conv_around 1, 1, 4\n"
 "    ecgd_conv_around 2, 1, 4\n"
+
+/* Three windows of bytes, `r2` bytes apart, side by side for the inner loop that reads all three at once: of every four
+ * elements first 0 and 2, then 1 and 3, at the three positions. r0: out, r1: window, r3: elements, a multiple of 8. */
+"    .pushsection .text.ecgd_interleave, \"ax\", %progbits\n"
+"    .syntax unified\n"
+"    .thumb\n"
+"    .p2align 2\n"
+"    .global ecgd_interleave\n"
+"    .type ecgd_interleave, %function\n"
+"    .thumb_func\n"
+"ecgd_interleave:\n"
+"    push {r4-r9}\n"
+"    add r12, r1, r2, lsl #1\n"
+"    add r2, r2, r1\n"
+"    add r3, r3, r1\n"
+"1:\n"
+"    .rept 2\n"
+"    ldr r7, [r1], #4\n"
+"    ldr r8, [r2], #4\n"
+"    ldr r9, [r12], #4\n"
+"    uxtb16 r4, r7\n"
+"    uxtb16 r5, r8\n"
+"    uxtb16 r6, r9\n"
+"    uxtb16 r7, r7, ror #8\n"
+"    uxtb16 r8, r8, ror #8\n"
+"    uxtb16 r9, r9, ror #8\n"
+"    stmia r0!, {r4-r9}\n"
+"    .endr\n"
+"    cmp r1, r3\n"
+"    bne 1b\n"
+"    pop {r4-r9}\n"
+"    bx lr\n"
+"    .size ecgd_interleave, . - ecgd_interleave\n"
+"    .popsection\n"
 );
 /* clang-format on */
 

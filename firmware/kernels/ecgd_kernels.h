@@ -74,6 +74,13 @@ ecgd_conv_kernel_t ecgd_conv_portable;
 /* Any shape, and what the DSP instances do not take: one position at a time where there is a DSP extension. */
 ecgd_conv_kernel_t ecgd_conv_any;
 
+/* The same for a contiguous window of bytes (q + 128; the biases are of those): an instance sets three windows side by
+ * side in `scratch`, 6 * length bytes, so that one load brings two elements of each. Elements 1 and 2 of every four
+ * weights stand in each other's place; `length` is a multiple of 8. */
+typedef void ecgd_conv_u8_kernel_t(const ecgd_conv_t *conv, const uint8_t *window, uint32_t positions, int16_t *scratch,
+                                   void *out);
+void ecgd_conv_u8_portable(const ecgd_conv_t *conv, const uint8_t *window, uint32_t positions, void *out);
+
 /* --- depthwise convolution -------------------------------------------------------------------------------------- */
 
 /* Weights of channels a = 2j and b = 2j + 1, tap after tap: bytes a[0], b[0], a[1], b[1], ...; taps are filled with

@@ -19,6 +19,10 @@
  * apart; 2 * stride + (taps - 1) * step is at most 4092. It asks the same of the layer. ECGD_DEPTHWISE_U8_KERNEL: the
  * same for a window of bytes.
  *
+ * ECGD_CONV_U8_KERNEL(name, unroll, once, finish, form, halves) defines an ecgd_conv_u8_kernel_t. `halves` is 1 where the
+ * sum of the odd channel fits 24 bits in either half of the window only (packing.py knows where it is cut). `once` is 2
+ * where every turn is 32 units, in the sum form: its weights take fewer loads then.
+ *
  * One turn of a convolution computes two output channels (a, b) at three positions: per 4 elements 1 load of weights, 2 unpackings,
  * 3 loads of data and 12 SMLAD for 24 products. With h = 256 * b + a in a halfword, SXTB16 gives a, and h itself is
  * multiplied for b: sum(x * h) - sum(x * a) = 256 * sum(x * b), exact modulo 2^32 while |sum(x * b)| < 2^23.
@@ -39,6 +43,12 @@
         ecgd_depthwise_portable(conv, window, positions, out);                                                       \
     }
 #define ECGD_DEPTHWISE_U8_KERNEL ECGD_DEPTHWISE_KERNEL
+#define ECGD_CONV_U8_KERNEL(name, unroll, once, finish, form, halves)                                                \
+    static void name(const ecgd_conv_t *conv, const uint8_t *window, uint32_t positions, int16_t *scratch,           \
+                     void *out) {                                                                                    \
+        (void)scratch;                                                                                               \
+        ecgd_conv_u8_portable(conv, window, positions, out);                                                         \
+    }
 
 #else
 
@@ -46,6 +56,28 @@
     ecgd_conv_kernel_t name;                                                                                         \
     __asm__("ecgd_conv_instance " #name ", " #stride ", " #unroll ", " #once ", " #finish ", " #form ", " #aligned              \
             ", " #segmented "\n");
+
+void ecgd_interleave(int16_t *out, const uint8_t *window, uint32_t stride, uint32_t length);
+
+#define ECGD_CONV_U8_KERNEL(name, unroll, once, finish, form, halves)                                                \
+    ecgd_conv_kernel_t name##_of_three;                                                                              \
+    __asm__("ecgd_conv_u8_instance " #name "_of_three, " #unroll ", " #once ", " #finish ", " #form ", " #halves     \
+            "\n");                                                                                                   \
+    static void name(const ecgd_conv_t *conv, const uint8_t *window, uint32_t positions, int16_t *scratch,           \
+                     void *out) {                                                                                    \
+        const uint32_t row = (finish) >= 3 ? conv->channels : 2u * conv->channels;                                   \
+        uint8_t *rows = out;                                                                                         \
+        for (;;) {                                                                                                   \
+            ecgd_interleave(scratch, window, conv->stride, conv->length);                                            \
+            name##_of_three(conv, scratch, positions < ECGD_CONV_BLOCK ? positions : ECGD_CONV_BLOCK, rows);         \
+            if (positions <= ECGD_CONV_BLOCK) {                                                                      \
+                return;                                                                                              \
+            }                                                                                                        \
+            positions -= ECGD_CONV_BLOCK;                                                                            \
+            window += ECGD_CONV_BLOCK * conv->stride;                                                                \
+            rows += ECGD_CONV_BLOCK * row;                                                                           \
+        }                                                                                                            \
+    }
 
 #define ECGD_DEPTHWISE_KERNEL(name, stride, step, taps, finish)                                                      \
     ecgd_depthwise_kernel_t name;                                                                                    \
@@ -189,6 +221,110 @@ __asm__(
 "    movw r12, #:lower16:ecgd_inner_\\stride\\()_\\unroll\\()_\\once\\()_\\form\\()_\\aligned\n"
 "    movt r12, #:upper16:ecgd_inner_\\stride\\()_\\unroll\\()_\\once\\()_\\form\\()_\\aligned\n"
 "    b.w ecgd_conv_around_\\finish\\()_\\form\\()_\\segmented\n"
+"    .size \\name, . - \\name\n"
+"    .popsection\n"
+".endm\n"
+
+/* --- windows of bytes, three of them interleaved by ecgd_interleave: one load brings two elements of all three ----- */
+".macro ecgd_products_of_three h\n"
+"    ldmia r1!, {r10, r12, lr}\n"
+"    smlad r2, r10, r11, r2\n"
+"    smlad r5, r10, \\h, r5\n"
+"    smlad r3, r12, r11, r3\n"
+"    smlad r6, r12, \\h, r6\n"
+"    smlad r4, lr, r11, r4\n"
+"    smlad r7, lr, \\h, r7\n"
+".endm\n"
+".macro ecgd_step_of_three h\n"         /* the same for weights in the sum form; h ends as a's */
+"    ldmia r1!, {r10, r12, lr}\n"
+"    smlad r5, r10, \\h, r5\n"
+"    smlad r6, r12, \\h, r6\n"
+"    smlad r7, lr, \\h, r7\n"
+"    sxtb16 \\h, \\h\n"
+"    smlad r2, r10, \\h, r2\n"
+"    smlad r3, r12, \\h, r3\n"
+"    smlad r4, lr, \\h, r4\n"
+".endm\n"
+".macro ecgd_whole_turn\n"              /* 32 units with 22 loads of weights */
+"    nop.w\n"                           /* 32 units of 67 bytes, as the entry is counted */
+"    nop.w\n"
+"4:\n"
+"    .rept 21\n"
+"    ldmia r0!, {r8, r9, r11}\n"
+"    ecgd_step_of_three r8\n"
+"    ecgd_step_of_three r9\n"
+"    ecgd_step_of_three r11\n"
+"    .endr\n"
+"    ldr r8, [r0], #4\n"
+"    ecgd_step_of_three r8\n"
+"5:\n"
+"    .if (5b - 4b) != 32 * 67 - 8\n"
+"    .error \"the unrolled loop has another size than its entry assumes\"\n"
+"    .endif\n"
+".endm\n"
+".macro ecgd_conv_u8_inner name, unroll, once, form\n"
+"    .ifndef \\name\n"
+"    .pushsection .text.\\name, \"ax\", %progbits\n"
+"    .syntax unified\n"
+"    .thumb\n"
+"    .p2align 2\n"
+"\\name:\n"
+"    .word 5f + 1\n"
+"    .if \\once == 2\n"
+"    .hword 67, 32\n"
+"    .else\n"
+"    .hword 4 * (17 + 2 * \\form), \\unroll\n"
+"    .endif\n"
+"    .hword 0, 0\n"
+"    .word 2\n"                         /* 24 bytes of x in a unit */
+"    .if \\once == 2\n"
+"    ecgd_whole_turn\n"
+"    .else\n"
+"4:\n"
+"    .rept \\unroll\n"
+"    ldrd r8, r9, [r0], #8\n"
+"    sxtb16 r11, r8\n"
+"    .if \\form\n"
+"    sxtb16 r8, r8, ror #8\n"
+"    .endif\n"
+"    ecgd_products_of_three r8\n"
+"    sxtb16 r11, r9\n"
+"    .if \\form\n"
+"    sxtb16 r9, r9, ror #8\n"
+"    .endif\n"
+"    ecgd_products_of_three r9\n"
+"    .endr\n"
+"5:\n"
+"    .if (5b - 4b) != \\unroll * 4 * (17 + 2 * \\form)\n"
+"    .error \"the unrolled loop has another size than its entry assumes\"\n"
+"    .endif\n"
+"    .endif\n"
+"    ldr r8, [sp, #ecgd_f_x_end]\n"
+"    .if \\once != 1\n"
+"    cmp r1, r8\n"
+"    bne.w 4b\n"
+"    .endif\n"
+"    ldr pc, [sp, #ecgd_f_done]\n"
+"    .popsection\n"
+"    .endif\n"
+".endm\n"
+".macro ecgd_conv_u8_instance name, unroll, once, finish, form, halves\n"
+"    ecgd_conv_u8_inner ecgd_inner_u8_\\unroll\\()_\\once\\()_\\form, \\unroll, \\once, \\form\n"
+"    .pushsection .text.\\name, \"ax\", %progbits\n"
+"    .syntax unified\n"
+"    .thumb\n"
+"    .p2align 2\n"
+"    .global \\name\n"
+"    .type \\name, %function\n"
+"    .thumb_func\n"
+"\\name:\n"
+"    movw r12, #:lower16:ecgd_inner_u8_\\unroll\\()_\\once\\()_\\form\n"
+"    movt r12, #:upper16:ecgd_inner_u8_\\unroll\\()_\\once\\()_\\form\n"
+"    .if \\halves\n"
+"    b.w ecgd_conv_around_\\finish\\()_\\form\\()_5\n"
+"    .else\n"
+"    b.w ecgd_conv_around_\\finish\\()_\\form\\()_0\n"
+"    .endif\n"
 "    .size \\name, . - \\name\n"
 "    .popsection\n"
 ".endm\n"

@@ -27,6 +27,11 @@ def packed_layer(
         work.weights, work.bias, work.requant.multipliers, work.requant.shifts, work.requant.low, work.requant.high,
         zero, low, high, work.stride, work.dilation, e.target, positions, **form,
     )  # fmt: skip
+    return packed_constants(e, name, stage, packed)
+
+
+def packed_constants(e: Emitter, name: str, stage: ir.Stage, packed: PackedConv) -> tuple[str, str]:
+    """Constants of one packed convolution; (kernel, name of its struct)."""
     if packed.definition and packed.definition not in e.definitions:
         e.definitions.append(packed.definition)
     weights = (

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ecgdeploy.codegen import ir
-from ecgdeploy.codegen.emit_layer import packed_layer
-from ecgdeploy.codegen.plan import gathered, widened_rows
+from ecgdeploy.codegen.emit_layer import packed_constants, packed_layer
+from ecgdeploy.codegen.packing import pack_conv_bytes
+from ecgdeploy.codegen.plan import gathered, interleaved, widened_rows
 from ecgdeploy.codegen.schedule import outputs_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,15 @@ def narrow_convolution(e: Emitter, stage: ir.Stage, work: ir.Conv | ir.Depthwise
     if not x.narrow:
         kernel, layer = packed_layer(e, *layer_of, work, *limits, narrow=True)
         return [f"{kernel}(&{layer}, {window}, (uint32_t)n, {out});"]
+    if interleaved(e.network, stage):
+        r = work.requant
+        packed = pack_conv_bytes(
+            work.weights, work.bias, r.multipliers, r.shifts, r.low, r.high, y.zero_point, x.low, x.high, work.stride,
+            y.narrow, x.padding,
+        )  # fmt: skip
+        assert packed is not None, "storage.py keeps a clamped value as int16"
+        kernel, layer = packed_constants(e, str(stage.index), stage, packed)
+        return [f"{kernel}(&{layer}, {window}, (uint32_t)n, (int16_t *)SCRATCH_{stage.index}, {out});"]
     if gathered(stage):
         work = replace(work, stride=1)
     kernel, layer = packed_layer(e, *layer_of, work, *limits, narrow=y.narrow)

@@ -98,6 +98,67 @@ def pack_conv(
     return PackedConv(kernel, definition, _encode(pairs, sum_form), *_scales(bias, multipliers, shifts), fields)
 
 
+def _bias_of_bytes(weights: np.ndarray, bias: np.ndarray, offset: int) -> np.ndarray:
+    return bias.astype(np.int64) - offset * weights.sum(axis=1, dtype=np.int64)
+
+
+def reads_bytes(
+    weights: np.ndarray, bias: np.ndarray, shifts: np.ndarray, input_low: int, input_high: int, offset: int
+) -> bool:
+    """Whether a convolution has a kernel that reads bytes (arguments as in `pack_conv_bytes`)."""
+    outputs, taps, inputs = weights.shape
+    flat = weights.reshape(outputs, -1)
+    return bool(
+        inputs % 4 == 0 and taps * inputs % 8 == 0 and outputs % 2 == 0
+        and _simple_requantization(_bounds(flat, bias, input_low, input_high), shifts)
+        and np.all(np.abs(_bias_of_bytes(flat, bias, offset)) < ACCUMULATOR_LIMIT)
+    )  # fmt: skip
+
+
+BYTES_TURN = 32
+"""Units of 4 elements in a turn of the inner loop of windows of bytes: one loop serves all strides."""
+
+
+def pack_conv_bytes(
+    weights: np.ndarray, bias: np.ndarray, multipliers: np.ndarray, shifts: np.ndarray, low: int, high: int, zero: int,
+    input_low: int, input_high: int, stride: int, narrow: bool, offset: int,
+) -> PackedConv | None:  # fmt: skip
+    """Pack a convolution of several taps that reads bytes, ``ECGD_CONV_U8_KERNEL``; None where that cannot take it.
+
+    Parameters
+    ----------
+    offset : by how much the bytes are larger than the zero-point-free input; the rest as in `pack_conv`
+    """
+    outputs, taps, inputs = weights.shape
+    length, flat = taps * inputs, weights.reshape(outputs, -1)
+    finish = ending(low, high, zero)
+    if (narrow and finish == CLAMP) or not reads_bytes(weights, bias, shifts, input_low, input_high, offset):
+        return None
+    limits = (input_low + offset, input_high + offset)
+    bias = _bias_of_bytes(flat, bias, offset)
+    places = np.arange(length).reshape(-1, 4)[:, [0, 2, 1, 3]].reshape(-1)
+    flat = flat[:, places]
+    pairs = _pairs(flat.reshape(outputs, 1, length), 4)
+    units = length // 4
+    unroll = min(units, BYTES_TURN if taps > 1 else 4)  # the sizes of 1x1 convolutions share their code
+    second = 4 * unroll * (((units - 1) // unroll + 1) // 2)  # elements of the second half
+    halves = [part for part in (flat[:, : length - second], flat[:, length - second :]) if part.size]
+    sums = [bool(np.all(_bounds(part, bias, *limits).sums[1::2] < SUM_LIMIT)) for part in [flat, *halves]]
+    sum_form = _fits_sum(pairs) and (sums[0] or (len(halves) == 2 and all(sums[1:])))
+    split = int(sum_form and not sums[0])
+    once = 1 if unroll == units else 2 * int(sum_form and unroll == BYTES_TURN and units % unroll == 0)
+    kind = ("relu", "int8", "clamp", "relu_u8", "int8_u8")[finish + 3 * narrow]
+    name = f"ecgd_conv_u8_{unroll}_{kind}{'' if sum_form else '_bytes'}{'_halves' * split}"
+    name += ("", "_once", "_whole")[once]
+    arguments = (unroll, once, finish + 3 * narrow, 0 if sum_form else 1, split)
+    fields = {
+        "channels": outputs, "segments": 1, "length": length, "step": 0, "stride": stride * inputs,
+        "low": low, "high": high, "zero": zero, "form": 0 if sum_form else 1, "pool": 1, "narrow": int(narrow),
+    }  # fmt: skip
+    definition = f"ECGD_CONV_U8_KERNEL({name}, {', '.join(map(str, arguments))})"
+    return PackedConv(name, definition, _encode(pairs, sum_form), *_scales(bias, multipliers, shifts), fields)
+
+
 def _simple_requantization(bounds: _Bounds, shifts: np.ndarray) -> bool:
     """Whether doubling the accumulator is exact and every channel shifts right by 1..30."""
     right = -np.asarray(shifts)

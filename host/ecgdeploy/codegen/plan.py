@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.packing import reads_bytes
 from ecgdeploy.codegen.schedule import Trace, outputs_of, simulate
 
 WORD = 4
@@ -146,6 +148,9 @@ def estimate(network: ir.Network, plan: Plan) -> float:
         if isinstance(stage.work, ir.Conv):
             outputs, taps, inputs = stage.work.weights.shape
             block = -(-min(plan.quanta[stage.index], network.values[stage.writes].time) // CONV_BLOCK) * CONV_BLOCK
+            if network.values[stage.reads[0].value].narrow and interleaved(network, stage):
+                total += fires * block * taps * inputs * (0.73 * outputs + 1.0) + fires * block * outputs * 17.0
+                continue
             total += fires * block * outputs * (0.8 * taps * inputs + 17.0)
             if network.values[stage.reads[0].value].narrow:
                 rows, _ = widened_rows(stage, plan.quanta[stage.index])
@@ -336,10 +341,27 @@ def gathered(stage: ir.Stage) -> bool:
     return stage.reads[0].reach == 1 and stage.reads[0].stride > 1
 
 
+def interleaved(network: ir.Network, stage: ir.Stage) -> bool:
+    """Whether a convolution, if its input is narrow, sets the bytes of three windows side by side as int16."""
+    work, x = stage.work, network.values[stage.reads[0].value]
+    if not isinstance(work, ir.Conv) or work.packing is not None or work.pool != 1 or stage.reads[0].whole:
+        return False
+    if (work.dilation > 1 and work.taps > 1) or network.values[stage.writes].time == 1 or x.dtype != "int8":
+        return False
+    return _reads_bytes(work, x.low, x.high, x.zero_point + 128)
+
+
+@lru_cache(maxsize=256)
+def _reads_bytes(work: ir.Conv, low: int, high: int, offset: int) -> bool:
+    return reads_bytes(work.weights, work.bias, work.requant.shifts, low, high, offset)
+
+
 def widened_bytes(network: ir.Network, stage: ir.Stage, positions: int) -> int:
     """RAM that the int16 copy of a convolution's narrow window takes; 0 for other stages."""
     if not isinstance(stage.work, ir.Conv) or not network.values[stage.reads[0].value].narrow:
         return 0
+    if interleaved(network, stage):
+        return 2 * CONV_BLOCK * stage.work.weights[0].size
     rows, _ = widened_rows(stage, -(-positions // CONV_BLOCK) * CONV_BLOCK)
     return _rounded(2 * (rows * network.values[stage.reads[0].value].channels + READ_SLACK))
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.packing import CLAMP, ending
-from ecgdeploy.codegen.plan import Plan, estimate, make_plan, price, stream_plan
+from ecgdeploy.codegen.plan import Plan, estimate, interleaved, make_plan, price, stream_plan
 
 STORAGES = ("auto", "bytes", "int16")
 SMALL_ARENA = 2048
@@ -62,8 +62,8 @@ def _narrowed(network: ir.Network, chosen: frozenset[int]) -> ir.Network:
 def candidates(network: ir.Network, widened: bool = False) -> list[frozenset[int]]:
     """Values that can be kept as bytes, in groups that must be so together.
 
-    Those that a convolution of several taps reads are among them only if they may be `widened`: its windows overlap, so
-    that every position would be widened again and again.
+    Those that a convolution of several taps reads, and cannot interleave, are among them only if they may be `widened`:
+    its windows overlap, so that every position would be widened again and again.
     """
     group = {v.index: v.index for v in network.values}
 
@@ -108,7 +108,8 @@ def _allows(network: ir.Network, stage: ir.Stage, value: int, widened: bool) -> 
         if value == stage.writes:
             return ending(work.requant.low, work.requant.high, y.zero_point) != CLAMP
         read = stage.reads[0]
-        return not read.whole and work.pool == 1 and network.values[value].time > 1 and (widened or read.reach == 1)
+        windowed = not read.whole and work.pool == 1 and network.values[value].time > 1
+        return windowed and (widened or read.reach == 1 or interleaved(network, stage))
     if isinstance(work, ir.Depthwise) and work.packing is None:
         return value != stage.writes and not stage.reads[0].whole
     if isinstance(work, ir.Mean):

@@ -78,7 +78,7 @@ SECTIONS {
 """
 
 
-def build(folder: Path, main: str, kernels: Sequence[str]) -> Path:
+def build(folder: Path, main: str, kernels: Sequence[str], flags: Sequence[str] = ()) -> Path:
     """Compile `main` (C source text; may call print_text, print_number, instructions) with kernel sources by name."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "main.c").write_text(main)
@@ -86,7 +86,8 @@ def build(folder: Path, main: str, kernels: Sequence[str]) -> Path:
     (folder / "link.ld").write_text(_LINK)
     image = folder / "image.elf"
     subprocess.run(
-        ["arm-none-eabi-gcc", *FLAGS, f"-I{KERNELS}", "-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs",
+        ["arm-none-eabi-gcc", *FLAGS, *flags, f"-I{KERNELS}",
+         "-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs",
          f"-T{folder / 'link.ld'}", "-Wl,--gc-sections,--no-warn-rwx-segments", f"-Wl,-Map={folder / 'image.map'}",
          str(folder / "start.c"), str(folder / "main.c"), *(str(KERNELS / k) for k in kernels), "-o", str(image)],
         check=True,
