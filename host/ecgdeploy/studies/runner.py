@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -160,8 +162,7 @@ def _results(tasks: list[tuple[Any, ...]], jobs: int, cluster: str | None) -> It
         for task in tasks:
             yield run_unit(*task)
     else:
-        # spawn: TensorFlow does not survive a fork
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        with workers(jobs) as pool:
             futures: dict[Future[Any], tuple[Any, ...]] = {pool.submit(run_unit, *task): task for task in tasks}
             for future in as_completed(futures):
                 try:
@@ -170,6 +171,24 @@ def _results(tasks: list[tuple[Any, ...]], jobs: int, cluster: str | None) -> It
                     # one process was killed (memory?) and the pool with it: these cells have no row and are run again
                     unit: Unit = futures[future][1]
                     yield [(cell, "failed", "a process of the study was killed; run again") for cell in unit.cells]
+
+
+def workers(jobs: int) -> ProcessPoolExecutor:
+    """Processes that end when this one does, however it ends: they would train on for hours, seen by nobody."""
+    # spawn: TensorFlow does not survive a fork
+    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_leave_with_parent)
+
+
+def _leave_with_parent() -> None:
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)  # rows are written whole or not at all
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _on_cluster(tasks: list[tuple[Any, ...]], address: str) -> Iterator[list[tuple[str, str, str]]]:

@@ -1,6 +1,10 @@
 """Studies: the grid as data, one row a cell, resumable, several processes, a Dask cluster; the statistics."""
 
 import json
+import os
+import select
+import signal
+import subprocess
 import sys
 
 import numpy as np
@@ -244,3 +248,28 @@ def test_a_killed_worker_is_a_failed_cell_and_not_a_traceback(tmp_path, monkeypa
     lines = []
     runner.run("toy", tmp_path, jobs=2, report=lines.append)
     assert "good/a: failed - a process of the study was killed; run again" in lines
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux 5.3 and Python 3.9")
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_the_process_that_started_them(tmp_path, how):
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import os, time\n"
+        "from ecgdeploy.studies import runner\n"
+        "if __name__ == '__main__':\n"
+        "    with runner.workers(1) as pool:\n"
+        "        print(pool.submit(os.getpid).result(), flush=True)\n"
+        "        pool.submit(time.sleep, 3600).result()\n"
+    )
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        worker = int(parent.stdout.readline())
+        watched = os.pidfd_open(worker)
+        ended = select.poll()
+        ended.register(watched, select.POLLIN)
+        parent.send_signal(how)
+        gone = bool(ended.poll(60_000))
+        if not gone:
+            signal.pidfd_send_signal(watched, signal.SIGKILL)
+        os.close(watched)
+    assert gone, f"worker {worker} outlives its parent"
