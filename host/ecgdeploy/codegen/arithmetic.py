@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
-RANGES = {"int8": (-128, 127), "int16": (-32768, 32767)}
+RANGES = {"int8": (-128, 127), "uint8": (-128, 127), "int16": (-32768, 32767)}
 
 
 def round_half_away(value: float) -> int:
@@ -257,6 +257,13 @@ def hard_swish_table(scale: float, zero_point: int, out_scale: float, out_zero_p
     reluish = (reluish + (1 << 15)) >> 1
     result = rounding_divide_by_pot(_high_mul16(reluish, preshift, rounding=False), -out_exponent)
     return _table(result + out_zero_point)
+
+
+def elu_table(scale: float, zero_point: int, out_scale: float, out_zero_point: int) -> np.ndarray:
+    """ELU int8: float32 arithmetic on each of the 256 inputs."""
+    x = np.float32(scale) * (_ALL - zero_point).astype(np.float32)
+    y = np.where(x < 0, np.expm1(x.astype(np.float64)).astype(np.float32), x) * (np.float32(1) / np.float32(out_scale))
+    return _table(np.array([round_half_away(float(v)) for v in y], np.int64) + out_zero_point)
 
 
 def inverse_square_root(value: int) -> tuple[int, int]:

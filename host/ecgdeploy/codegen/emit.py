@@ -11,6 +11,7 @@ from ecgdeploy.codegen.c_text import c_text, fill
 from ecgdeploy.codegen.emit_conv import convolution, pool
 from ecgdeploy.codegen.emit_elementwise import elementwise, lookup, mean, softmax
 from ecgdeploy.codegen.emit_float import float_calls
+from ecgdeploy.codegen.emit_functions import pick, prelu
 from ecgdeploy.codegen.emit_general import general_calls
 from ecgdeploy.codegen.emit_grid import grid, grid_pool
 from ecgdeploy.codegen.emit_shape import concat, pad
@@ -208,12 +209,15 @@ class Emitter:
         quantum, first = str(self.plan.input_quantum), self.plan.firsts.get(stage.index)
         if first is not None and first != self.plan.input_quantum:
             quantum = f"s.left_{stage.index} == {value.time} ? {first} : {quantum}"
-        size = value.channels * (1 if value.dtype == "int8" else element_bytes(value))
+        size = value.channels * (1 if value.dtype in ("int8", "uint8") else element_bytes(value))
         start = f"{self.address(v)} + s.filled_{v} * {value.channels}"
         if value.narrow:
             load = f"ecgd_load_u8(data, (uint32_t)take, {start} + s.partial);"
         elif value.dtype == "int8":
             load = f"ecgd_load_int8(data, (uint32_t)take, {value.zero_point}, {start} + s.partial);"
+        elif value.dtype == "uint8":
+            self.headers.add("ecgd_functions.h")
+            load = f"ecgd_load_uint8(data, (uint32_t)take, {value.zero_point + 128}, {start} + s.partial);"
         else:
             load = f"memcpy((uint8_t *)({start}) + s.partial, data, take);"
         return f"""/* {self.describe(stage)} */
@@ -240,11 +244,15 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
     def calls(self, stage: ir.Stage) -> list[str]:
         """The statements of a stage that do its work."""
         work = stage.work
-        anything = isinstance(work, (ir.Concat, ir.Pad, ir.Move, ir.Convert, ir.Grid, ir.GridPool))
+        anything = isinstance(work, (ir.Concat, ir.Pad, ir.Move, ir.Convert, ir.Grid, ir.GridPool, ir.Prelu, ir.Pick))
         if self.network.values[stage.reads[0].value].dtype == "float32" and not anything:
             return float_calls(self, stage)
         if isinstance(work, ir.Output):
             x = self.network.values[stage.reads[0].value]
+            if x.dtype == "uint8":
+                self.headers.add("ecgd_functions.h")
+                store = f"ecgd_store_uint8({self.window(stage, 0)}, {x.elements}, {x.zero_point + 128}"
+                return [f"{store}, OUTPUT_{work.number});"]
             return [f"ecgd_store_int8({self.window(stage, 0)}, {x.elements}, {x.zero_point}, OUTPUT_{work.number});"]
         calls = _CALLS.get(type(work))
         if calls is None:
@@ -256,6 +264,6 @@ _CALLS: dict[type, Callable[[Emitter, ir.Stage, Any], list[str]]] = {
     ir.Conv: convolution, ir.Depthwise: convolution, ir.Pool: pool, ir.Elementwise: elementwise, ir.Mean: mean,
     ir.Lookup: lookup, ir.Softmax: softmax, ir.Concat: concat, ir.Pad: pad, ir.Grid: grid, ir.GridPool: grid_pool,
     ir.Move: general_calls, ir.SumRows: general_calls, ir.MatMul: general_calls, ir.Convert: general_calls,
-    ir.Lstm: general_calls,
+    ir.Lstm: general_calls, ir.Prelu: prelu, ir.Pick: pick,
 }  # fmt: skip
 """What writes the statements of each kind of work."""

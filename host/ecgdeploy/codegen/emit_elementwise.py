@@ -48,7 +48,9 @@ def elementwise(e: Emitter, stage: ir.Stage, work: ir.Elementwise) -> list[str]:
                 f"static const ecgd_linear_t linear_{i} = {{.factor = {{{linear.factors[0]}, {linear.factors[1]}}}, "
                 f".constant = {linear.constant}}};\n"
             )
-            return [f"ecgd_add_linear_u8(&linear_{i}, {', '.join(operands)}, (uint32_t)n * {c}u, room_{stage.writes}(n));"]
+            return [
+                f"ecgd_add_linear_u8(&linear_{i}, {', '.join(operands)}, (uint32_t)n * {c}u, room_{stage.writes}(n));"
+            ]
         narrow = f", .offset = {{{offsets[0]}, {offsets[1]}, {y.padding}}}"
     e.source.constants.append(
         f"static const ecgd_elementwise_t elementwise_{i} = {{.multiplier = {{{', '.join(map(str, multipliers))}}}, "
@@ -58,6 +60,8 @@ def elementwise(e: Emitter, stage: ir.Stage, work: ir.Elementwise) -> list[str]:
     a, b = operands
     if y.narrow:
         return [f"ecgd_add_u8(&elementwise_{i}, {a}, {b}, (uint32_t)n * {c}u, room_{stage.writes}(n));"]
+    if work.operation in ("maximum", "minimum"):
+        e.headers.add("ecgd_functions.h")
     if work.operation == "squared_difference":
         e.headers.add("ecgd_general.h")
     op, kernel = f"&elementwise_{i}", f"ecgd_{work.operation}"

@@ -55,6 +55,8 @@ def float_calls(e: Emitter, stage: ir.Stage) -> list[str]:
             f"    {finish}",
             "}",
         ]
+    if isinstance(work, ir.MatMul):
+        return _matmul(e, stage, work)
     assert isinstance(work, ir.FloatFunction), stage.kind
     out, count, window = f"room_{stage.writes}(n)", f"(uint32_t)n * {y.channels}u", e.window(stage, 0)
     if work.function == "softmax":
@@ -63,7 +65,31 @@ def float_calls(e: Emitter, stage: ir.Stage) -> list[str]:
         return [f"ecgd_logistic_f32({window}, {count}, {out});"]
     if work.function == "leaky_relu":
         return [f"ecgd_leaky_relu_f32({window}, {count}, {c_float(work.parameter)}, {out});"]
+    if work.function == "sum_rows":
+        e.headers.add("ecgd_functions.h")
+        return [f"ecgd_sum_rows_f32({window}, (uint32_t)n, {x.channels}, {c_float(work.parameter)}, {out});"]
+    if work.function != "clamp":
+        e.headers.add("ecgd_functions.h")
+        name = "exp_all" if work.function == "exp" else work.function
+        return [f"ecgd_{name}_f32({window}, {count}, {out});"]
     return [f"ecgd_clamp_f32({window}, {count}, {c_float(work.low)}, {c_float(work.high)}, {out});"]
+
+
+def _matmul(e: Emitter, stage: ir.Stage, work: ir.MatMul) -> list[str]:
+    e.headers.add("ecgd_functions.h")
+    i = stage.index
+    e.source.constants.append(
+        f"static const ecgd_matmul_f32_t matmul_{i} = {{.rows = {work.rows}, .columns = {work.columns}, "
+        f".depth = {work.depth}, .row_a = {work.row_a}, .depth_a = {work.depth_a}, .depth_b = {work.depth_b}, "
+        f".column_b = {work.column_b}}};\n"
+    )
+    a, b, c = work.rows * work.depth, work.depth * work.columns, work.rows * work.columns
+    return [
+        f"float *out = room_{stage.writes}(n);",
+        f"for (int b = 0; b < {work.batches}; b++) {{",
+        f"    ecgd_matmul_f32(&matmul_{i}, {e.window(stage, 0)} + b * {a}, {e.window(stage, 1)} + b * {b}, out + b * {c});",
+        "}",
+    ]
 
 
 def _convolution(e: Emitter, stage: ir.Stage, work: ir.FloatConv) -> list[str]:
@@ -118,7 +144,9 @@ def _elementwise(e: Emitter, stage: ir.Stage, work: ir.Elementwise) -> list[str]
         offset = {"full": f" + ({y.time} - s.left_{i}) * {c}", "position": f" + ({y.time} - s.left_{i})"}
         operands.append(name + offset.get(patterns[which], ""))
     one = ("scalar", "position")
-    if patterns[0] in one and work.operation != "sub":  # the kernels broadcast their second operand only
+    if work.operation not in ("add", "sub", "mul"):
+        e.headers.add("ecgd_functions.h")
+    if patterns[0] in one and work.operation in ("add", "mul"):  # the kernels broadcast their second operand only
         operands.reverse()
         patterns.reverse()
     kernel, op = f"ecgd_{work.operation}_f32", f"&elementwise_{i}"

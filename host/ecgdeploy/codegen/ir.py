@@ -342,6 +342,31 @@ class Lstm:
     high: int
 
 
+@dataclass(frozen=True, eq=False)
+class Prelu:
+    """x, or x times the slope of its place where it is negative; int8: with two rescalings.
+
+    `pattern` says how the slopes run, as in `Elementwise`.
+    """
+
+    pattern: str
+    slopes: np.ndarray
+    multipliers: tuple[int, ...] = ()
+    shifts: tuple[int, ...] = ()
+    low: int = 0
+    high: int = 0
+
+
+@dataclass(frozen=True)
+class Pick:
+    """For each of `rows` rows (0: positions) of `width` pieces of `inner` elements: the pieces named."""
+
+    indices: tuple[int, ...]
+    width: int
+    inner: int
+    rows: int
+
+
 @dataclass(frozen=True)
 class Pad:
     """Zero positions before and after."""

@@ -8,12 +8,14 @@ from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.lower_conv import CONV_HANDLERS
 from ecgdeploy.codegen.lower_elementwise import ELEMENT_HANDLERS
 from ecgdeploy.codegen.lower_float import FLOAT_HANDLERS
+from ecgdeploy.codegen.lower_functions import FUNCTION_HANDLERS
 from ecgdeploy.codegen.lower_general import GENERAL_HANDLERS
 from ecgdeploy.codegen.lower_reduce import REDUCTION_HANDLERS
 from ecgdeploy.codegen.lower_shape import SHAPE_HANDLERS
 from ecgdeploy.codegen.lowering import Lowering
 from ecgdeploy.errors import ModelError
 from ecgdeploy.graph import Graph, Operator, simplify
+from ecgdeploy.graph.checks import activation_of
 from ecgdeploy.graph.cost import macs
 from ecgdeploy.graph.simplify import FREE
 
@@ -24,6 +26,7 @@ Handler = Callable[[Lowering, Operator], None]
 
 HANDLERS: dict[str, Handler] = {
     **CONV_HANDLERS, **ELEMENT_HANDLERS, **REDUCTION_HANDLERS, **SHAPE_HANDLERS, **GENERAL_HANDLERS,
+    **FUNCTION_HANDLERS,
 }  # fmt: skip
 """Of int8 activations, and of any where a type has no handler of its own."""
 
@@ -48,7 +51,7 @@ def lower(graph: Graph) -> ir.Network:
         if operator.kind in FREE:
             low.value_of[operator.outputs[0]] = low.value_of[operator.inputs[0]]
             continue
-        own = OF_TYPE.get(graph.tensors[operator.inputs[0]].dtype, {})
+        own = OF_TYPE.get(graph.tensors[activation_of(operator)].dtype, {})
         handler = own.get(operator.kind, HANDLERS.get(operator.kind))
         if handler is None:
             raise low.refuse(operator, "not supported by the static engine")

@@ -70,6 +70,7 @@ def _lookup(low: Lowering, operator: Operator) -> None:
         convert(low, operator)
         return
     scale, zero, out_scale, out_zero = scale_of(x), zero_point_of(x), scale_of(out), zero_point_of(out)
+    zero, out_zero = zero - 128 * (x.dtype == "uint8"), out_zero - 128 * (out.dtype == "uint8")
     kind = operator.kind
     if kind == "LOGISTIC":
         if out_zero != -128:
@@ -87,8 +88,10 @@ def _lookup(low: Lowering, operator: Operator) -> None:
         table = ar.hard_swish_table(scale, zero, out_scale, out_zero)
     elif kind == "RSQRT":
         table = ar.rsqrt_table(scale, zero, out_scale, out_zero)
+    elif kind == "ELU":
+        table = ar.elu_table(scale, zero, out_scale, out_zero)
     else:
-        if out.dtype != "int8":
+        if out.dtype not in ("int8", "uint8"):
             raise low.refuse(operator, f"requantizes to {out.dtype}")
         table = ar.requantize_table(scale, zero, out_scale, out_zero, relu=False)
     result = low.new_value(out)
@@ -113,5 +116,5 @@ def _softmax(low: Lowering, operator: Operator) -> None:
 ELEMENT_HANDLERS: dict[str, Callable[[Lowering, Operator], None]] = {
     "ADD": _elementwise, "SUB": _elementwise, "MUL": _elementwise, "SQUARED_DIFFERENCE": _elementwise,
     "LOGISTIC": _lookup, "TANH": _lookup, "RELU": _lookup, "RELU6": _lookup, "LEAKY_RELU": _lookup,
-    "HARD_SWISH": _lookup, "QUANTIZE": _lookup, "RSQRT": _lookup, "SOFTMAX": _softmax,
+    "HARD_SWISH": _lookup, "QUANTIZE": _lookup, "RSQRT": _lookup, "ELU": _lookup, "SOFTMAX": _softmax,
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -76,7 +77,7 @@ def _elementwise(low: Lowering, operator: Operator) -> None:
     if not reads:
         raise low.refuse(operator, "both operands are constants")
     result = low.new_value(out)
-    operation = {"ADD": "add", "SUB": "sub", "MUL": "mul"}[operator.kind]
+    operation = operator.kind.lower()
     work = ir.Elementwise(
         operation, (patterns[0], patterns[1]), (constants[0], constants[1]), (), (), 0, *_limits(low, operator)
     )
@@ -85,6 +86,12 @@ def _elementwise(low: Lowering, operator: Operator) -> None:
 
 def _mean(low: Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
+    if reduction_axes(low.tensors(operator), len(x.shape)) == (len(x.shape) - 1,):
+        time, channels = layout(x.shape)
+        result = low.new_value(low.output(operator), (time, 1))
+        function = ir.FloatFunction("sum_rows", parameter=float(channels if operator.kind == "MEAN" else 0))
+        low.add(operator.index, operator.kind, (low.read(value, time, channels),), result, function)
+        return
     reduces_time(low, operator, x, reduction_axes(low.tensors(operator), len(x.shape)))
     time, channels = layout(x.shape)
     result = low.new_value(low.output(operator))
@@ -103,6 +110,22 @@ def _function(low: Lowering, operator: Operator) -> None:
     low.add(operator.index, kind, (low.read(value, *layout(x.shape)),), result, work)
 
 
+def _batch_matmul(low: Lowering, operator: Operator) -> None:
+    (a_value, a), (b_value, b) = low.source(operator, 0), low.source(operator, 1)
+    batches, (rows, depth) = math.prod(a.shape[:-2]), a.shape[-2:]
+    adjoint_a, adjoint_b = bool(operator.options["adj_x"]), bool(operator.options["adj_y"])
+    if adjoint_a:
+        rows, depth = depth, rows
+    columns = b.shape[-2] if adjoint_b else b.shape[-1]
+    result = low.new_value(low.output(operator))
+    work = ir.MatMul(
+        batches, rows, columns, depth, 1 if adjoint_a else depth, rows if adjoint_a else 1,
+        1 if adjoint_b else columns, depth if adjoint_b else 1, 0, 0, 0, 0,
+    )  # fmt: skip
+    reads = (ir.Read(a_value, whole=True), ir.Read(b_value, whole=True))
+    low.add(operator.index, operator.kind, reads, result, work)
+
+
 def float_pool_limits(low: Lowering, operator: Operator) -> tuple[float, float]:
     """Clamp of a float32 pool."""
     return _limits(low, operator)
@@ -116,4 +139,7 @@ def is_float(tensor: Tensor) -> bool:
 FLOAT_HANDLERS: dict[str, Callable[[Lowering, Operator], None]] = {
     "ADD": _elementwise, "SUB": _elementwise, "MUL": _elementwise, "MEAN": _mean, "SUM": _mean, "RELU": _function,
     "RELU6": _function, "LEAKY_RELU": _function, "LOGISTIC": _function, "SOFTMAX": _function,
+    "TANH": _function, "ELU": _function, "HARD_SWISH": _function, "NEG": _function, "ABS": _function,
+    "SQUARE": _function, "SQRT": _function, "RSQRT": _function, "EXP": _function, "BATCH_MATMUL": _batch_matmul,
+    "DIV": _elementwise, "MAXIMUM": _elementwise, "MINIMUM": _elementwise, "SQUARED_DIFFERENCE": _elementwise,
 }  # fmt: skip

@@ -54,7 +54,7 @@ def _pad(low: Lowering, operator: Operator) -> None:
     low.add(operator.index, operator.kind, (ir.Read(value, whole=True),), result, ir.Pad(before, after))
 
 
-def _move(
+def move(
     low: Lowering,
     operator: Operator,
     value: int,
@@ -64,6 +64,7 @@ def _move(
     steps: list[int],
     offset: int,
 ) -> None:
+    """A box of elements in another order, as one stage."""
     same_quantization(low, operator, x, out)
     pairs = [(e, s) for e, s in zip(extents, steps, strict=True) if e != 1] or [(1, 0)]
     merged = [pairs[0]]
@@ -88,7 +89,7 @@ def _transpose(low: Lowering, operator: Operator) -> None:
     if sorted(order) != list(range(len(x.shape))):
         raise low.refuse(operator, f"permutation {order} of {len(x.shape)} dimensions", "export the model again")
     steps = strides_of(x.shape)
-    _move(low, operator, value, x, low.output(operator), [x.shape[i] for i in order], [steps[i] for i in order], 0)
+    move(low, operator, value, x, low.output(operator), [x.shape[i] for i in order], [steps[i] for i in order], 0)
 
 
 def _slice(low: Lowering, operator: Operator) -> None:
@@ -97,7 +98,7 @@ def _slice(low: Lowering, operator: Operator) -> None:
     steps = strides_of(x.shape)
     offset = sum(b * s for b, s in zip(begins, steps, strict=True))
     scaled = [s * k for s, k in zip(steps, strides, strict=True)]
-    _move(low, operator, value, x, low.output(operator), sizes, scaled, offset)
+    move(low, operator, value, x, low.output(operator), sizes, scaled, offset)
 
 
 def _split(low: Lowering, operator: Operator) -> None:
@@ -108,7 +109,7 @@ def _split(low: Lowering, operator: Operator) -> None:
     start = 0
     for output, size in zip(operator.outputs, sizes, strict=True):
         extents = [size if i == axis else e for i, e in enumerate(x.shape)]
-        _move(low, operator, value, x, low.graph.tensors[output], extents, steps, start * steps[axis])
+        move(low, operator, value, x, low.graph.tensors[output], extents, steps, start * steps[axis])
         start += size
 
 
@@ -118,7 +119,7 @@ def _reverse(low: Lowering, operator: Operator) -> None:
     steps = strides_of(x.shape)
     offset = sum((x.shape[a] - 1) * steps[a] for a in axes)
     turned = [-s if i in axes else s for i, s in enumerate(steps)]
-    _move(low, operator, value, x, low.output(operator), list(x.shape), turned, offset)
+    move(low, operator, value, x, low.output(operator), list(x.shape), turned, offset)
 
 
 SHAPE_HANDLERS: dict[str, Callable[[Lowering, Operator], None]] = {

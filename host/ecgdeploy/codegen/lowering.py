@@ -50,6 +50,8 @@ class Lowering:
         time, channels = shape or layout(tensor.shape)
         quantization = tensor.quantization
         scale, zero_point = (quantization.scale, quantization.zero_point) if quantization else (0.0, 0)
+        if tensor.dtype == "uint8":  # worked on as int8: q - 128
+            zero_point -= 128
         low, high = limits or tuple(limit - zero_point for limit in ar.RANGES.get(tensor.dtype, (0, 0)))
         self.values.append(
             ir.Value(

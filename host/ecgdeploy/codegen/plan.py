@@ -230,7 +230,7 @@ def _stream_quanta(
             channels = max(network.values[stage.writes].channels, network.values[stage.reads[0].value].channels)
             blocks = (turns or {}).get(stage.index, 1)
             quanta[stage.index] = min(CONV_BLOCK * max(blocks, 2 if channels <= narrow else 1), time)
-        elif isinstance(stage.work, (ir.Pad, ir.Move, ir.MatMul)) or (
+        elif isinstance(stage.work, (ir.Pad, ir.Move, ir.MatMul)) or _rows(stage) or (
             isinstance(stage.work, ir.Concat) and stage.work.axis == "time"
         ):
             quanta[stage.index] = time
@@ -291,11 +291,15 @@ def _planned(
             wanted.append(Buffer("state", stage.index, f"state of stage {stage.index}", size, 0, first, last))
         if isinstance(stage.work, ir.Output):
             value = network.values[stage.reads[0].value]
-            size = _rounded(value.elements * (1 if value.dtype == "int8" else element_bytes(value)))
+            size = _rounded(value.elements * (1 if value.dtype in ("int8", "uint8") else element_bytes(value)))
             wanted.append(Buffer("output", stage.index, f"output {stage.work.number}", size, 0, first, 1 << 30))
     buffers = _place(wanted)
     end = max(b.offset + b.bytes for b in buffers)
     return Plan(schedule, quanta, firsts, input_quantum, trace, tuple(buffers), max(end, _read_end(network, buffers)))
+
+
+def _rows(stage: ir.Stage) -> bool:
+    return isinstance(stage.work, ir.Pick) and stage.work.rows > 0
 
 
 def grid_quantum(stage: ir.Stage) -> int:

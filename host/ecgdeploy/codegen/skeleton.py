@@ -87,7 +87,7 @@ def _memory(e: Emitter) -> str:
         else:
             number = e.network.stages[buffer.owner].work.number
             value = e.network.values[e.network.stages[buffer.owner].reads[0].value]
-            kind = "int8_t" if value.dtype == "int8" else c_type(value)
+            kind = "int8_t" if value.dtype in ("int8", "uint8") else c_type(value)
             lines.append(f"#define OUTPUT_{number} (({kind} *){place})")
     return "\n".join(lines) + "\n"
 

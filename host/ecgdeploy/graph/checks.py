@@ -9,7 +9,7 @@ from ecgdeploy.graph.simplify import FREE, simplify
 from ecgdeploy.graph.types import Graph, Operator, Tensor
 
 # operators of which only the first input is an activation and the second holds weights
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
 _WHAT_TO_DO = {
     "WHILE": "export the LSTM with batch 1 so that it becomes UNIDIRECTIONAL_SEQUENCE_LSTM",
@@ -70,8 +70,14 @@ def check_supported(graph: Graph) -> None:
         _check_types(graph, operator, support.dtypes)
 
 
+def activation_of(operator: Operator) -> int:
+    """Tensor of the first operand that is an activation (two operators have a constant before it)."""
+    place = {"SPLIT": 1, "TRANSPOSE_CONV": 2}.get(operator.kind, 0)
+    return operator.inputs[place if len(operator.inputs) > place else 0]
+
+
 def _check_types(graph: Graph, operator: Operator, dtypes: tuple[str, ...]) -> None:
-    first = graph.tensors[operator.inputs[1 if operator.kind == "SPLIT" and len(operator.inputs) > 1 else 0]]
+    first = graph.tensors[activation_of(operator)]
     place = f"{graph.name}: {operator}"
     if operator.kind in _WEIGHTED:
         weights = graph.tensors[operator.inputs[1]]
@@ -86,7 +92,9 @@ def _check_types(graph: Graph, operator: Operator, dtypes: tuple[str, ...]) -> N
             raise ModelError(
                 f"{place}: weights {weights} without scales or with a zero point", "quantize symmetrically"
             )
-        bias = graph.tensors[operator.inputs[2]] if len(operator.inputs) > 2 and operator.inputs[2] >= 0 else None
+        third = 3 if operator.kind == "TRANSPOSE_CONV" else 2
+        present = len(operator.inputs) > third and operator.inputs[third] >= 0
+        bias = graph.tensors[operator.inputs[third]] if present else None
         if bias is not None and bias.data is None:
             raise ModelError(f"{place}: its bias {bias} is computed, not constant", "export constant biases")
     if first.dtype not in dtypes:
@@ -94,13 +102,17 @@ def _check_types(graph: Graph, operator: Operator, dtypes: tuple[str, ...]) -> N
             f"{place}: {first.dtype} activations ({first}); this operator runs in {', '.join(dtypes)}",
             "quantize to full int8 with `ecgdeploy quantize`, or use --engine tflm",
         )
-    if first.dtype in ("int8", "int16"):
+    if operator.kind not in ("QUANTIZE", "DEQUANTIZE"):
+        for index in operator.outputs:
+            if graph.tensors[index].dtype != first.dtype:
+                raise ModelError(f"{place}: {first.dtype} activations give {graph.tensors[index]}", "export it again")
+    if first.dtype in ("int8", "int16", "uint8"):
         for index in (first.index, *operator.outputs):
             _check_quantized(place, graph.tensors[index])
 
 
 def _check_quantized(place: str, tensor: Tensor) -> None:
-    if tensor.dtype not in ("int8", "int16") or tensor.data is not None:
+    if tensor.dtype not in ("int8", "int16", "uint8") or tensor.data is not None:
         return
     quantization = tensor.quantization
     if quantization is None or quantization.per_channel or quantization.scale <= 0:

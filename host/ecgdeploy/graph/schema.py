@@ -50,6 +50,9 @@ OPTIONS: dict[str, tuple[int, dict[str, tuple[int, str, float]]]] = {
     "ExpandDimsOptions": (52, {}),
     "ShapeOptions": (55, {}),
     "PackOptions": (59, {"values_count": (0, "i", 0), "axis": (1, "i", 0)}),
+    "TransposeConvOptions": (49, {
+        "padding": (0, "b", 0), "stride_w": (1, "i", 0), "stride_h": (2, "i", 0), "activation": (3, "b", 0)}),
+    "UnpackOptions": (64, {"num": (0, "i", 0), "axis": (1, "i", 0)}),
     "UnidirectionalSequenceLSTMOptions": (71, {
         "activation": (0, "b", 0), "cell_clip": (1, "f", 0.0), "proj_clip": (2, "f", 0.0), "time_major": (3, "B", 0),
         "asymmetric_inputs": (4, "B", 0), "diagonal": (5, "B", 0)}),
@@ -74,7 +77,10 @@ BUILTINS: dict[str, tuple[int, str]] = {
     "EXPAND_DIMS": (70, ""), "SUM": (74, "ReducerOptions"), "SQRT": (75, ""), "RSQRT": (76, ""), "SHAPE": (77, ""),
     "REDUCE_MAX": (82, "ReducerOptions"), "PACK": (83, "PackOptions"), "LEAKY_RELU": (98, "LeakyReluOptions"),
     "SQUARED_DIFFERENCE": (99, ""), "SPLIT_V": (102, ""), "QUANTIZE": (114, ""), "HARD_SWISH": (117, ""),
-    "REVERSE_V2": (105, ""), "BATCH_MATMUL": (126, "BatchMatMulOptions"),
+    "PRELU": (54, ""), "TRANSPOSE_CONV": (67, "TransposeConvOptions"), "TILE": (69, ""),
+    "UNPACK": (88, "UnpackOptions"), "SQUARE": (92, ""), "ABS": (101, ""), "ELU": (111, ""),
+    "SPACE_TO_BATCH_ND": (38, ""), "BATCH_TO_SPACE_ND": (37, ""), "REVERSE_V2": (105, ""),
+    "BATCH_MATMUL": (126, "BatchMatMulOptions"),
 }  # fmt: skip
 KIND_OF_CODE = {code: kind for kind, (code, _) in BUILTINS.items()}
 

@@ -290,6 +290,59 @@ def _batch_matmul(operator: Operator, tensors: list) -> tuple[int, ...]:
     return (*a[:-2], rows, columns)
 
 
+def gather_axis(operator: Operator, tensors: list) -> int:
+    """Dimension along which a GATHER chooses."""
+    x, index = tensors[0], tensors[1]
+    o = operator.options
+    axis = o["axis"] + len(x.shape) if o["axis"] < 0 else o["axis"]
+    _need(
+        0 <= axis < len(x.shape) and o["batch_dims"] == 0, f"axis {o['axis']} with {o['batch_dims']} batch dimensions"
+    )
+    _need(index.data is not None and index.dtype in ("int32", "int64"), "its indices must be constant")
+    low, high = int(index.data.min()), int(index.data.max())
+    _need(0 <= low and high < x.shape[axis], f"indices {low} to {high} of {x.shape[axis]}")
+    return axis
+
+
+def _gather(operator: Operator, tensors: list) -> tuple[int, ...]:
+    axis, x = gather_axis(operator, tensors), tensors[0]
+    return (*x.shape[:axis], *tensors[1].shape, *x.shape[axis + 1 :])
+
+
+def _tile(operator: Operator, tensors: list) -> tuple[int, ...]:  # noqa: ARG001
+    counts = _integers(tensors[1], len(tensors[0].shape))
+    _need(all(1 <= c < 1 << 16 for c in counts), f"repeats {counts}")
+    return tuple(e * c for e, c in zip(tensors[0].shape, counts, strict=True))
+
+
+def _unpack(operator: Operator, tensors: list) -> list[tuple[int, ...]]:
+    shape, axis = tensors[0].shape, operator.options["axis"]
+    _need(-len(shape) <= axis < len(shape), f"axis {axis}")
+    axis %= len(shape)
+    return [(*shape[:axis], *shape[axis + 1 :])] * shape[axis]
+
+
+def _prelu(operator: Operator, tensors: list) -> tuple[int, ...]:  # noqa: ARG001
+    _need(broadcast(tensors[0].shape, tensors[1].shape) == tensors[0].shape, "its slopes do not match its input")
+    return tensors[0].shape
+
+
+def _transposed_conv(operator: Operator, tensors: list) -> tuple[int, ...]:
+    w, x = tensors[1], tensors[2]
+    shape = _integers(tensors[0], 4)
+    _need(len(x.shape) == 4 and len(w.shape) == 4, "needs 4-dimensional input and weights")
+    _need(w.data is not None, "its weights must be constant")
+    _need(w.shape[3] == x.shape[3], f"weights for {w.shape[3]} input channels, the input has {x.shape[3]}")
+    _need(shape[0] == x.shape[0] and shape[3] == w.shape[0], f"output shape {shape}")
+    _bias([x, w, tensors[3] if len(tensors) > 3 else None], w.shape[0])
+    o = operator.options
+    for i, stride in enumerate((o["stride_h"], o["stride_w"])):
+        _need(1 <= stride <= 1 << 16 and 1 <= shape[1 + i] <= 1 << 20, "stride or output is absurd")
+        needed = output_extent(shape[1 + i], w.shape[1 + i], stride, 1, o["padding"])
+        _need(needed == x.shape[1 + i], f"output shape {shape} for an input {list(x.shape)}")
+    return tuple(shape)
+
+
 def _reverse(operator: Operator, tensors: list) -> tuple[int, ...]:  # noqa: ARG001
     rank = len(tensors[0].shape)
     _need(all(-rank <= a < rank for a in _integers(tensors[1])), "axes outside its dimensions")
@@ -324,11 +377,15 @@ _RULES: dict[str, Callable[[Operator, list], tuple[int, ...] | list[tuple[int, .
     "DEQUANTIZE": _same, "RSQRT": _same, "SQUARED_DIFFERENCE": _elementwise, "REDUCE_MAX": _reduce,
     "TRANSPOSE": _transpose, "SLICE": _slice, "STRIDED_SLICE": _slice, "SPLIT": _split, "SPLIT_V": _split,
     "BATCH_MATMUL": _batch_matmul, "REVERSE_V2": _reverse, "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
+    "PRELU": _prelu, "MAXIMUM": _elementwise, "MINIMUM": _elementwise, "DIV": _elementwise, "GATHER": _gather,
+    "TILE": _tile, "UNPACK": _unpack, "TRANSPOSE_CONV": _transposed_conv, "NEG": _same, "ABS": _same, "SQUARE": _same,
+    "SQRT": _same, "EXP": _same, "ELU": _same,
 }  # fmt: skip
 
 _OPERANDS = {
     "CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "ADD": 2, "SUB": 2, "MUL": 2, "MEAN": 2, "SUM": 2,
     "PAD": 2, "SQUARED_DIFFERENCE": 2, "REDUCE_MAX": 2, "TRANSPOSE": 2, "SLICE": 3, "STRIDED_SLICE": 4,
     "SPLIT": 2, "SPLIT_V": 3,
-    "BATCH_MATMUL": 2, "REVERSE_V2": 2,
+    "BATCH_MATMUL": 2, "REVERSE_V2": 2, "PRELU": 2, "MAXIMUM": 2, "MINIMUM": 2, "DIV": 2, "GATHER": 2, "TILE": 2,
+    "TRANSPOSE_CONV": 3,
 }  # fmt: skip
