@@ -118,9 +118,9 @@ def deploy(
     release = bundle.release
     progress = progress or _silent
     progress(f"{remote.name}: checking the board")
-    preflight(bundle, remote)
-    host = Service(remote, pause) if service else None
     base = base_of(service)
+    preflight(bundle, remote, base)
+    host = Service(remote, pause) if service else None
     if host is not None:
         host.prepare()
     previous = _release(remote, f"{base}/current")
@@ -162,8 +162,8 @@ def base_of(service: bool) -> str:
     return SERVICE_BASE if service else BASE
 
 
-def preflight(bundle: Bundle, remote: Remote) -> None:
-    """Refuse a board that cannot run the bundle, before anything is copied.
+def preflight(bundle: Bundle, remote: Remote, base: str = BASE) -> None:
+    """Refuse a board that cannot run the bundle, or has no room for it in `base`, before anything is copied.
 
     Raises
     ------
@@ -171,10 +171,13 @@ def preflight(bundle: Bundle, remote: Remote) -> None:
         ``architecture``, ``isa``, ``glibc``, ``board`` or ``disk``.
     """
     manifest = bundle.manifest
+    # the disk that the releases' folder lies on, or will lie on
+    place = f"$(d={base}; while [ ! -d $d ]; do d=$(dirname $d); done; echo $d)"
     asked = (
         "uname -m; getconf GNU_LIBC_VERSION 2>/dev/null || echo none; "
         "cat /proc/device-tree/model 2>/dev/null | tr -d '\\0'; echo; "
-        "grep -m1 -i '^features' /proc/cpuinfo || echo; df -Pk . | tail -n 1"
+        "grep -m1 -i '^features' /proc/cpuinfo || echo; "
+        f"df -Pk {place} | tail -n 1"
     )
     lines = (must(remote, asked, "transfer").splitlines() + [""] * 5)[:5]
     machine, libc, model, features, disk = (line.strip() for line in lines)
@@ -194,8 +197,8 @@ def preflight(bundle: Bundle, remote: Remote) -> None:
     free = disk.split()[3] if len(disk.split()) > 3 else ""
     need = sum(map(len, bundle.files.values())) + SPARE_BYTES
     if not free.isdigit() or int(free) * 1024 < need:
-        raise RemoteError("disk", f"{remote.name} has {free or 'unknown'} KiB free, {need // 1024} are needed",
-                          "free disk on the board")
+        raise RemoteError("disk", f"{remote.name} has {free or 'unknown'} KiB free for {base}, "
+                          f"{need // 1024} are needed", "free disk on the board")
 
 
 def _silent(line: str) -> None:

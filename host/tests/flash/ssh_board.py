@@ -18,11 +18,12 @@ import paramiko
 
 # places of a real board, which lie in the fake one's folder
 PLACES = ("/opt/ecgdeploy", "/etc/systemd/system", "/run/ecgdeploy")
+HEARD_S = 3.0
 SYSTEMCTL = Path(__file__).with_name("fake_systemctl.py")
 FAKES = {
     "uname": "echo {machine}",
     "getconf": "echo glibc {glibc}",
-    "df": "echo Filesystem; echo /dev/root 1 1 {free_kib} 1% /",
+    "df": 'echo "$2" > "$FAKE_HOME/df.asked"; echo Filesystem; echo /dev/root 1 1 {free_kib} 1% /',
     "id": "[ \"$1\" = -u ] && echo {uid} || echo tester",
     "sudo": "shift; {sudo} && exec \"$@\"",
     "install": '/usr/bin/install $(printf "%s\\n" "$@" | sed "s/^tester$/$(/usr/bin/id -un)/")',
@@ -149,11 +150,14 @@ class Board(paramiko.ServerInterface):
             threading.Thread(target=drain, args=(process.stdout, channel.sendall), daemon=True),
             threading.Thread(target=drain, args=(process.stderr, channel.sendall_stderr), daemon=True),
         ]
-        threading.Thread(target=feed, daemon=True).start()
-        for thread in threads:
+        feeder = threading.Thread(target=feed, daemon=True)
+        for thread in (feeder, *threads):
             thread.start()
         for thread in threads:
             thread.join()
+        # A real server says that the command was taken before it says how it ended. Here the two are said by two
+        # threads; the client ends its input once it has heard the first (or never, on a line that it keeps open).
+        feeder.join(HEARD_S)
         with contextlib.suppress(OSError, EOFError):
             channel.send_exit_status(process.wait())
             channel.close()

@@ -180,6 +180,15 @@ def test_what_arrives_damaged_is_not_served(built, make_board):
     assert caught.value.code == "digest" and served(board) is None
 
 
+@pytest.mark.parametrize(("service", "folder"), [(True, "opt"), (False, ".")])
+def test_the_room_is_asked_for_where_the_releases_will_lie(built, make_board, service, folder):
+    board = make_board(free_kib="100")
+    (board.home / "opt").mkdir()
+    assert refusal(board, built.folder / "bundle", service) == "disk"
+    asked = (board.home / "df.asked").read_text().strip()
+    assert (board.home / asked).resolve() == (board.home / folder).resolve()
+
+
 def test_a_full_disk_is_named(built, make_board):
     board = make_board()
     full = "cat >/dev/null; echo 'cat: write error: No space left on device' >&2; exit 1"
