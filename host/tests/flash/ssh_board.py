@@ -12,13 +12,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import paramiko
 
 # places of a real board, which lie in the fake one's folder
 PLACES = ("/opt/ecgdeploy", "/etc/systemd/system", "/run/ecgdeploy")
-HEARD_S = 3.0
+HEARD_S = 2.0
 SYSTEMCTL = Path(__file__).with_name("fake_systemctl.py")
 FAKES = {
     "uname": "echo {machine}",
@@ -117,6 +118,7 @@ class Board(paramiko.ServerInterface):
         return True
 
     def _run(self, channel, command: str) -> None:
+        asked = time.monotonic()
         self.commands.append(command)
         command = self.sabotage(command)
         command = self.placed(command)
@@ -157,7 +159,7 @@ class Board(paramiko.ServerInterface):
             thread.join()
         # A real server says that the command was taken before it says how it ended. Here the two are said by two
         # threads; the client ends its input once it has heard the first (or never, on a line that it keeps open).
-        feeder.join(HEARD_S)
+        feeder.join(max(0.0, asked + HEARD_S - time.monotonic()))
         with contextlib.suppress(OSError, EOFError):
             channel.send_exit_status(process.wait())
             channel.close()
