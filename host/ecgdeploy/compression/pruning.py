@@ -216,7 +216,7 @@ def _not_empty(model: Any, masks: dict[str, np.ndarray], sparsity: float) -> Mas
     for path, mask in masks.items():
         if not mask.any():
             raise ModelError(
-                f"{model.name}: sparsity {sparsity:.2f} leaves {path} without any weight",
+                f"{model.name}: sparsity {sparsity:g} leaves {path} without any weight",
                 "a lower sparsity, a larger alpha or importance 'energy'",
             )
     return Masks(masks)

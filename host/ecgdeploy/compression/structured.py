@@ -194,8 +194,8 @@ def choose(
         gone.add(root)
     if cost.now > wanted:
         raise ModelError(
-            f"{model.name}: {least} channels in every layer leave {cost.now / cost.total:.3f} of the MACs, "
-            f"not {target:.3f}: further pruning would empty a layer",
+            f"{model.name}: {least} channels in every layer leave {cost.now / cost.total:.4g} of the MACs, "
+            f"not {target:.4g}: further pruning would empty a layer",
             "a larger target, or fewer least channels",
         )
     _round_up(found, members, score, gone, multiple)
