@@ -64,6 +64,7 @@ def quantize(
         click.echo(line, err=True)
 
     task: Any = None
+    project = None
     if run_folder is None:
         if (project := here()) is None:
             raise UsageError("quantize needs a run", "ecgdeploy quantize RUN; ecgdeploy init makes a project")
@@ -120,6 +121,7 @@ def quantize(
         qat_model=tuned.model if tuned else None,
         made_from={"run": trained.manifest["config_sha256"], "weights": trained.manifest["weights_sha256"]}
         | ({"task": settings.task_sha256} if settings.task_sha256 else {})
+        | ({"project": project.made_of} if project else {})
         | ({"qat": tuned.folder.name} if tuned else {}),
         derived={"mixed-bits": fewer_bits} if "mixed-bits" in chosen else {},
         report=say,

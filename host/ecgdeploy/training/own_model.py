@@ -5,6 +5,7 @@ The layers stay as they are; where the model's input is another shape of the sam
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,25 +42,38 @@ def load(path: Path, shape: tuple[int, int], classes: tuple[str, ...], multilabe
     try:
         own = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever its file's layers raise
+        text = " ".join(str(error).split())
+        custom = re.search(r"Could not locate (?:class|function) '(\w+)'", text)
+        if custom:
+            raise ModelError(
+                f"{path.name}: Keras does not know its layer {custom[1]}", "[model] code = \"FILE.py\" that defines it"
+            ) from None
+        raise ModelError(f"{path.name}: Keras does not read it: {text[:140]}", _SAVE) from None
+    if not getattr(own, "built", False):
+        raise ModelError(f"{path.name}: the model was never built", "begin it with keras.Input, then save it")
+    # a subclassed model does not say its input's shape: then it is the windows'
+    inputs = getattr(own, "inputs", None) or ()
+    if len(inputs) > 1:
+        raise ModelError(f"{path.name}: {len(inputs)} inputs", "one is supported, the signal")
+    have = tuple(inputs[0].shape[1:]) if inputs else shape
+    _fits(path, have, shape)
+    signal = keras.Input((1, *shape), name="ecg")
+    wanted = tuple(extent if extent is not None else shape[0] for extent in have)
+    reshaped = signal if wanted == (1, *shape) else keras.layers.Reshape(wanted, name="ecg_reshape")(signal)
+    try:
+        # call and not __call__: the layers themselves, not a model in a model, which QAT would not open
+        answer = own.call(reshaped)
+    except Exception as error:
         text = " ".join(str(error).split())[:140]
-        raise ModelError(f"{path.name}: Keras does not read it: {text}", _SAVE) from None
-    if not getattr(own, "built", False) or not getattr(own, "inputs", None):
-        raise ModelError(f"{path.name}: the model has no input shape", "begin it with keras.Input, then save it")
-    if len(own.inputs) != 1 or len(own.outputs) != 1:
-        raise ModelError(
-            f"{path.name}: {len(own.inputs)} inputs and {len(own.outputs)} outputs", "one of each is supported"
-        )
-    _fits(path, own.inputs[0].shape[1:], shape)
-    width = own.outputs[0].shape[1:]
+        raise ModelError(f"{path.name} does not take {shape[0]} samples x {shape[1]} leads: {text}", _SAVE) from None
+    if isinstance(answer, (list, tuple, dict)):
+        raise ModelError(f"{path.name}: {len(answer)} outputs", "one is supported, a probability each class")
+    width = tuple(answer.shape[1:])
     if len(width) != 1 or width[0] != len(classes):
         got = " x ".join(map(str, width))
         hint = "one class and multilabel = true is a yes/no output" if width == (1,) else "set task.classes to them"
         raise ModelError(f"{path.name}: {got} outputs, the task has {len(classes)} classes", hint)
-    signal = keras.Input((1, *shape), name="ecg")
-    wanted = tuple(extent if extent is not None else shape[0] for extent in own.inputs[0].shape[1:])
-    reshaped = signal if wanted == (1, *shape) else keras.layers.Reshape(wanted, name="ecg_reshape")(signal)
-    # call and not __call__: the layers themselves, not a model in a model, which the converter and QAT would not open
-    model = keras.Model(signal, own.call(reshaped), name="own")
+    model = keras.Model(signal, answer, name="own")
     _gives_probabilities(path, model, shape, multilabel)
     return model
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import warnings
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from ecgdeploy.errors import BuildError, UsageError
+from ecgdeploy.errors import BuildError, ModelError, UsageError
 
+#: environment variable that names a Python file with layers of one's own; the converter's process inherits it
+OWN_LAYERS = "ECGDEPLOY_OWN_LAYERS"
 _ready = False
+_known = ""
 
 
 def tensorflow(threads: int | None = None, *, deterministic: bool = True) -> Any:
@@ -44,7 +48,41 @@ def tensorflow(threads: int | None = None, *, deterministic: bool = True) -> Any
         tf.get_logger().setLevel("ERROR")
         warnings.filterwarnings("ignore", module="keras|tensorflow")
         _ready = True
+    _know_own_layers()
     return tf
+
+
+def _know_own_layers() -> None:
+    """Run the Python file that `OWN_LAYERS` names, and tell Keras the layers and models it defines.
+
+    Raises
+    ------
+    ModelError
+        The file is missing or fails.
+    """
+    import importlib.util
+
+    global _known
+    given = os.environ.get(OWN_LAYERS, "")
+    if given == _known or not given:
+        return
+    import keras
+
+    path = Path(given)
+    if not path.is_file():
+        raise ModelError(f"no file {path} with the model's layers", "model.code names it")
+    spec = importlib.util.spec_from_file_location("ecgdeploy_own_layers", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever a person's own file does, it is one line
+        text = " ".join(str(error).split())[:120]
+        raise ModelError(f"{path.name}: {type(error).__name__}: {text}", "it only has to define the layers") from error
+    for name, thing in vars(module).items():
+        if isinstance(thing, type) and issubclass(thing, keras.layers.Layer) and thing.__module__ == module.__name__:
+            keras.saving.get_custom_objects()[name] = thing
+    _known = given
 
 
 class _silent_stderr:

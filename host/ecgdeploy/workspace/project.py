@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,8 +13,9 @@ from ecgdeploy.boards import load_board
 from ecgdeploy.ecg.own import FILE
 from ecgdeploy.ecg.own.schema import Described, Part, checked, read_toml, with_adapter_file
 from ecgdeploy.errors import UsageError
-from ecgdeploy.provenance import read_manifest, sha256_file
+from ecgdeploy.provenance import read_manifest, sha256_file, sha256_json
 from ecgdeploy.training import config
+from ecgdeploy.training.runtime import OWN_LAYERS
 
 #: keys of the training configuration that the project file itself decides
 _DECIDED = ("schema", "name", "task", "model", "quantization", "target", "starts_from", "teacher", "ranges", "pretrain",
@@ -26,6 +28,7 @@ class ModelPart(Part):
     file: str | None = Field(None, description=".keras (Keras 3) or .tflite, beside the project file")
     network: str | None = Field(None, description="instead of a file: a network of the package (ecgdeploy.models)")
     options: dict[str, Any] = Field(default_factory=dict, description="of that network")
+    code: str | None = Field(None, description="a Python file with the model's own layers, beside the project file")
     trained: bool = Field(False, description="the .keras file's weights are final: train only checks it")
 
     @model_validator(mode="after")
@@ -129,6 +132,11 @@ class Project:
             raise UsageError(f"{self.path.name}: {what}: no file {name}", "paths are from the project file's folder")
         return path
 
+    def use_code(self) -> None:
+        """Have the model's own layers known wherever Keras reads it, in this process and its children."""
+        if self.content.model.code is not None:
+            os.environ[OWN_LAYERS] = str(self.file(self.content.model.code, "model.code").resolve())
+
     @property
     def model_file(self) -> Path | None:
         """The model's file, None for a network of the package."""
@@ -148,7 +156,28 @@ class Project:
         path = self.models / f"{self.content.quantize.precision}.tflite"
         if not path.is_file():
             raise UsageError(f"no model {path} yet", "ecgdeploy train, then ecgdeploy quantize")
+        try:
+            made_of = read_manifest(self.models)["made_from"].get("project")
+        except (OSError, ValueError, KeyError, AttributeError):
+            made_of = None
+        if made_of != self.made_of:
+            raise UsageError(
+                f"{path} is not of the model, training and quantization that {self.path.name} has now",
+                "ecgdeploy train, then ecgdeploy quantize",
+            )
         return path
+
+    @property
+    def made_of(self) -> str:
+        """Hash of what decides the deployed file beside the data: the model's file, ``[train]``, ``[quantize]``."""
+        content, file = self.content, self.model_file
+        parts = content.model_dump(mode="json", include={"model", "train", "quantize"})
+        return sha256_json([parts, sha256_file(file) if file else None, self._code_sha256])
+
+    @property
+    def _code_sha256(self) -> str | None:
+        code = self.content.model.code
+        return sha256_file(self.file(code, "model.code")) if code is not None else None
 
     def float_model(self) -> Path | None:
         """The deployed file's float32 sibling, where there is one."""
@@ -170,12 +199,13 @@ class Project:
                 raise UsageError(f"{self.path.name}: train.{key} is decided by the rest of the file", "leave it out")
         precisions = ["float32", "int8"] if content.quantize.precision != "float32" else ["float32"]
         name = content.model.network or "own"
+        code = {"code_sha256": self._code_sha256} if self._code_sha256 else {}
         decided: dict[str, Any] = {
             "schema": 1,
             "name": content.name,
             "task": self.path.name,
             "task_sha256": task.sha256,
-            "model": {"name": name, "options": content.model.options},
+            "model": {"name": name, "options": content.model.options | code},
             "quantization": {"precisions": precisions, "calibration": content.quantize.calibration},
         }
         if (file := self.model_file) is not None:

@@ -37,6 +37,7 @@ def train(
     """
     if project.is_tflite:
         raise UsageError(f"{project.content.model.file} is converted already: nothing to train", "ecgdeploy build")
+    project.use_code()
     task = load_task(project, data)
     settings = project.settings(task)
     settings = config.override(settings, changes) if changes else settings
@@ -68,6 +69,7 @@ def trained(project: Project, task: Any, threads: int | None = None) -> run.Run:
     """
     if project.is_tflite:
         raise UsageError(f"{project.content.model.file} is converted already: nothing to quantize", "ecgdeploy build")
+    project.use_code()
     settings = project.settings(task)
     folder = project.run_folder(settings)
     file = project.model_file

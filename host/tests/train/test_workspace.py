@@ -100,6 +100,11 @@ def test_no_command_needs_an_option_from_the_model_to_the_verdict(begun):
     # a missed gate ends in 1
     (begun / "gates.toml").write_text("schema = 1\n[memory]\nmax_ram = 1\n")
     run("gate", fails=1)
+    # a model file that changed is not what lies in models/
+    saved = (begun / "model.keras").read_bytes()
+    (begun / "model.keras").write_bytes(saved + b" ")
+    assert "not of the model" in run("measure", fails=2)
+    (begun / "model.keras").write_bytes(saved)
     # other data or another split: what was trained may be what tests
     change('by = "record"', 'by = "record"\nseed = 2')
     assert "split" in run("measure", fails=2)
@@ -147,6 +152,47 @@ def test_the_same_values_may_come_in_any_shape(tmp_path, keras, shape):
     np.testing.assert_array_equal(
         np.asarray(loaded(x.reshape(3, 1, SAMPLES, 1))), np.asarray(model(x.reshape(3, *shape)))
     )
+
+
+OWN_LAYERS = """
+import keras
+
+
+class Doubled(keras.layers.Layer):
+    def call(self, x):
+        return x * 2
+
+
+class Subclassed(keras.Model):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.inner = [Doubled(), keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax")]
+
+    def call(self, x):
+        for layer in self.inner:
+            x = layer(x)
+        return x
+"""
+
+
+def test_layers_of_ones_own_are_known_where_the_project_names_their_file(tmp_path, monkeypatch, keras):
+    import subprocess
+    import sys
+
+    from ecgdeploy.errors import ModelError
+    from ecgdeploy.training import own_model, runtime
+
+    (tmp_path / "layers.py").write_text(OWN_LAYERS)
+    # saved by another process: this one has never seen the classes
+    code = "from layers import *; import numpy as np; m = Subclassed(); m(np.zeros((1, 64, 1))); m.save('m.keras')"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    with pytest.raises(ModelError, match="does not know its layer Subclassed"):
+        own_model.load(tmp_path / "m.keras", (SAMPLES, 1), ("a", "b"), False)
+    monkeypatch.setenv(runtime.OWN_LAYERS, str(tmp_path / "layers.py"))
+    model = own_model.load(tmp_path / "m.keras", (SAMPLES, 1), ("a", "b"), False)
+    assert model.input_shape == (None, 1, SAMPLES, 1)
+    for name in ("Doubled", "Subclassed"):
+        keras.saving.get_custom_objects().pop(name)
 
 
 def test_a_trained_model_is_adopted_with_its_weights(begun, keras):
