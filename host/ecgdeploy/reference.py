@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +132,18 @@ class TflmReference:
     def tensor(self, index: int) -> np.ndarray:
         """Tensor `index` of the file after `run` (needs ``keep_tensors=True``)."""
         return np.array(self._interpreter.GetTensor(index, 0)["tensor_data"])
+
+
+_NOT_TFLMS = ("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "TILE")
+"""TFLM has no TILE, and takes the batch of a stretched convolution for 1: it gives other numbers without a word."""
+
+
+def golden_reference(model: bytes | Path | str, kinds: Iterable[str]) -> tuple[Any, str]:
+    """The interpreter to hold a model of these operators against, and its name: TFLM, or LiteRT where TFLM is wrong."""
+    kinds = set(kinds)
+    if not kinds & set(_NOT_TFLMS):
+        return TflmReference(model), "TFLM"
+    return LiteRtReference(model, "no-delegate" if "TILE" in kinds else "reference"), "LiteRT"
 
 
 def _details(get: Any) -> list[dict[str, Any]]:

@@ -31,9 +31,8 @@ def verify(model: Path, inputs: Path | None, count: int, seed: int, layers: bool
             state = "identical" if row["compared"] == row["identical"] else f"{row['identical']} identical"
             click.echo(f"{row['operator']:>4} {row['kind']:<28} {row['way']:<6} {row['compared']:>9} compared, {state}")
         for way, total in result.compared.items():
-            click.echo(
-                f"{result.model}: {way}: {result.identical[way]} of {total} outputs are TFLM's ({result.inputs} inputs)"
-            )
+            same = f"{result.identical[way]} of {total} outputs are {result.reference}'s"
+            click.echo(f"{result.model}: {way}: {same} ({result.inputs} inputs)")
         if result.first:
             click.echo(f"first difference: {result.first}")
     if not result.exact:

@@ -14,7 +14,7 @@ from ecgdeploy.codegen.emit_float import float_calls
 from ecgdeploy.codegen.emit_functions import pick, prelu
 from ecgdeploy.codegen.emit_general import general_calls
 from ecgdeploy.codegen.emit_grid import grid, grid_pool
-from ecgdeploy.codegen.emit_shape import concat, pad
+from ecgdeploy.codegen.emit_shape import concat, pad, pad_box
 from ecgdeploy.codegen.plan import Plan, element_bytes
 from ecgdeploy.codegen.schedule import is_flexible, outputs_of
 from ecgdeploy.graph import Graph
@@ -244,8 +244,7 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
     def calls(self, stage: ir.Stage) -> list[str]:
         """The statements of a stage that do its work."""
         work = stage.work
-        anything = isinstance(work, (ir.Concat, ir.Pad, ir.Move, ir.Convert, ir.Grid, ir.GridPool, ir.Prelu, ir.Pick))
-        if self.network.values[stage.reads[0].value].dtype == "float32" and not anything:
+        if self.network.values[stage.reads[0].value].dtype == "float32" and not isinstance(work, _OF_ANY_TYPE):
             return float_calls(self, stage)
         if isinstance(work, ir.Output):
             x = self.network.values[stage.reads[0].value]
@@ -260,9 +259,13 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
         return calls(self, stage, work)
 
 
+_OF_ANY_TYPE = (
+    ir.Concat, ir.Pad, ir.PadBox, ir.Move, ir.Convert, ir.Grid, ir.GridPool, ir.Prelu, ir.Pick,
+)  # fmt: skip
 _CALLS: dict[type, Callable[[Emitter, ir.Stage, Any], list[str]]] = {
     ir.Conv: convolution, ir.Depthwise: convolution, ir.Pool: pool, ir.Elementwise: elementwise, ir.Mean: mean,
-    ir.Lookup: lookup, ir.Softmax: softmax, ir.Concat: concat, ir.Pad: pad, ir.Grid: grid, ir.GridPool: grid_pool,
+    ir.Lookup: lookup, ir.Softmax: softmax, ir.Concat: concat, ir.Pad: pad, ir.PadBox: pad_box, ir.Grid: grid,
+    ir.GridPool: grid_pool,
     ir.Move: general_calls, ir.SumRows: general_calls, ir.MatMul: general_calls, ir.Convert: general_calls,
     ir.Lstm: general_calls, ir.Prelu: prelu, ir.Pick: pick,
 }  # fmt: skip

@@ -368,6 +368,14 @@ class Pick:
 
 
 @dataclass(frozen=True)
+class PadBox:
+    """Zeros around a box in several dimensions: its shape, and how many before and after it in each."""
+
+    shape: tuple[int, ...]
+    widths: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
 class Pad:
     """Zero positions before and after."""
 

@@ -12,7 +12,7 @@ from ecgdeploy.codegen.lower_float import add_float_conv, float_conv, float_pool
 from ecgdeploy.codegen.lower_grid import add_grid, add_grid_pool, flat_kernel, is_plane, plane_of
 from ecgdeploy.codegen.lowering import Lowering, scale_of, zero_point_of
 from ecgdeploy.graph import Operator, Tensor
-from ecgdeploy.graph.shapes import leading_padding
+from ecgdeploy.graph.shapes import padding_before
 
 LARGEST_SHIFT = 31
 """Bits that TFLM's 32-bit requantization can shift left (overflow wraps, here as there)."""
@@ -65,9 +65,9 @@ def _window(
         return height * width, 0, 1, 1, 1, 0
     extent = (height, width)
     stride = (o["stride_h"], o["stride_w"])
-    outside, _ = leading_padding(1, kernel[across], stride[across], dilation[across], o["padding"])
+    outside = padding_before(operator, across, 1, kernel[across], stride[across], dilation[across])
     row = -1 if outside % dilation[across] else outside // dilation[across]
-    before, _ = leading_padding(extent[axis], kernel[axis], stride[axis], dilation[axis], o["padding"])
+    before = padding_before(operator, axis, extent[axis], kernel[axis], stride[axis], dilation[axis])
     return extent[axis], row, kernel[axis], stride[axis], dilation[axis], before
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from ecgdeploy.codegen import arithmetic as ar
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.lower_general import convert
-from ecgdeploy.codegen.lowering import Lowering, layout, operand_pattern, scale_of, zero_point_of
+from ecgdeploy.codegen.lower_shape import repeated
+from ecgdeploy.codegen.lowering import Lowering, layout, operand_pattern, scale_of, spread, zero_point_of
 from ecgdeploy.graph import Operator
 
 
@@ -23,15 +24,17 @@ def _elementwise(low: Lowering, operator: Operator) -> None:
     result_time, result_channels = layout(out.shape)
     for position, tensor in enumerate((a, b)):
         pattern = operand_pattern(low, operator, tensor.shape, out.shape)
-        patterns.append(pattern)
+        patterns.append("full" if pattern == "repeat" else pattern)
         if tensor.dtype != out.dtype or tensor.quantization is None:
             raise low.refuse(operator, f"operands of different types: {tensor}")
         if tensor.data is not None:
-            constants.append(tensor.data.astype(np.int32).reshape(-1) - zero_point_of(tensor))
+            constants.append(spread(tensor.data, pattern, out.shape).astype(np.int32) - zero_point_of(tensor))
             continue
         constants.append(None)
         value = low.source(operator, position)[0]
-        if pattern in ("full", "position"):
+        if pattern == "repeat":
+            reads.append(ir.Read(repeated(low, operator, value, tensor, out.shape)))
+        elif pattern in ("full", "position"):
             reads.append(low.read(value, result_time, result_channels if pattern == "full" else 1))
         else:
             reads.append(ir.Read(value, whole=True))

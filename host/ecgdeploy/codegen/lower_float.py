@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from ecgdeploy.codegen import ir
-from ecgdeploy.codegen.lowering import Lowering, layout, operand_pattern, reduces_time
+from ecgdeploy.codegen.lower_shape import as_time, repeated
+from ecgdeploy.codegen.lowering import Lowering, layout, operand_pattern, spread
 from ecgdeploy.graph import Operator, Tensor
 from ecgdeploy.graph.shapes import reduction_axes
 
@@ -64,12 +65,15 @@ def _elementwise(low: Lowering, operator: Operator) -> None:
     reads: list[ir.Read] = []
     for position, tensor in enumerate(low.tensors(operator)[:2]):
         pattern = operand_pattern(low, operator, tensor.shape, out.shape)
-        patterns.append(pattern)
+        patterns.append("full" if pattern == "repeat" else pattern)
         if tensor.data is not None:
-            constants.append(tensor.data.reshape(-1))
+            constants.append(spread(tensor.data, pattern, out.shape))
             continue
         constants.append(None)
         value = low.source(operator, position)[0]
+        if pattern == "repeat":
+            reads.append(ir.Read(repeated(low, operator, value, tensor, out.shape)))
+            continue
         full = pattern in ("full", "position")
         reads.append(
             low.read(value, time, channels if pattern == "full" else 1) if full else ir.Read(value, whole=True)
@@ -92,9 +96,9 @@ def _mean(low: Lowering, operator: Operator) -> None:
         function = ir.FloatFunction("sum_rows", parameter=float(channels if operator.kind == "MEAN" else 0))
         low.add(operator.index, operator.kind, (low.read(value, time, channels),), result, function)
         return
-    reduces_time(low, operator, x, reduction_axes(low.tensors(operator), len(x.shape)))
-    time, channels = layout(x.shape)
-    result = low.new_value(low.output(operator))
+    axes = reduction_axes(low.tensors(operator), len(x.shape))
+    value, time, channels = as_time(low, operator, value, x, axes)
+    result = low.new_value(low.output(operator), (1, channels))
     work = ir.Mean(0, 0, divisor=time if operator.kind == "MEAN" else 0)
     low.add(operator.index, operator.kind, (low.read(value, time, channels),), result, work)
 

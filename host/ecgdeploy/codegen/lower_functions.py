@@ -10,8 +10,16 @@ import numpy as np
 from ecgdeploy.codegen import arithmetic as ar
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.lower_conv import add_plane_conv
-from ecgdeploy.codegen.lower_shape import move, strides_of
-from ecgdeploy.codegen.lowering import Lowering, layout, operand_pattern, same_quantization, scale_of, zero_point_of
+from ecgdeploy.codegen.lower_shape import move, repeated, strides_of
+from ecgdeploy.codegen.lowering import (
+    Lowering,
+    layout,
+    operand_pattern,
+    same_quantization,
+    scale_of,
+    spread,
+    zero_point_of,
+)
 from ecgdeploy.graph import Operator
 from ecgdeploy.graph.shapes import gather_axis, leading_padding
 
@@ -25,14 +33,16 @@ def _prelu(low: Lowering, operator: Operator) -> None:
     if slope.data is None or slope.dtype != x.dtype:
         raise low.refuse(operator, f"its slopes {slope} must be constant {x.dtype}", "train slopes per channel")
     pattern = operand_pattern(low, operator, slope.shape, out.shape)
+    slopes = spread(slope.data, pattern, out.shape)
+    pattern = "full" if pattern == "repeat" else pattern
     if x.dtype == "float32":
-        work = ir.Prelu(pattern, slope.data.reshape(-1))
+        work = ir.Prelu(pattern, slopes)
     else:
         product = scale_of(x) * scale_of(slope) / scale_of(out)
         pairs = [ar.quantize_multiplier(scale_of(x) / scale_of(out)), ar.quantize_multiplier(product)]
         zero = zero_point_of(out)
         work = ir.Prelu(
-            pattern, slope.data.reshape(-1).astype(np.int32) - zero_point_of(slope), tuple(m for m, _ in pairs),
+            pattern, slopes.astype(np.int32) - zero_point_of(slope), tuple(m for m, _ in pairs),
             tuple(s for _, s in pairs), -128 - zero, 127 - zero,
         )  # fmt: skip
     result = low.new_value(out)
@@ -50,12 +60,16 @@ def _extreme(low: Lowering, operator: Operator) -> None:
         if tensor.dtype != out.dtype or tensor.quantization is None:
             raise low.refuse(operator, f"operands of different types: {tensor}")
         same_quantization(low, operator, tensor, out)
-        patterns.append(operand_pattern(low, operator, tensor.shape, out.shape))
+        pattern = operand_pattern(low, operator, tensor.shape, out.shape)
+        patterns.append("full" if pattern == "repeat" else pattern)
         if tensor.data is not None:
-            constants.append(tensor.data.astype(np.int32).reshape(-1) - zero_point_of(tensor))
+            constants.append(spread(tensor.data, pattern, out.shape).astype(np.int32) - zero_point_of(tensor))
             continue
         constants.append(None)
         value = low.source(operator, position)[0]
+        if pattern == "repeat":
+            reads.append(ir.Read(repeated(low, operator, value, tensor, out.shape)))
+            continue
         full = patterns[-1] in ("full", "position")
         width = channels if patterns[-1] == "full" else 1
         reads.append(low.read(value, time, width) if full else ir.Read(value, whole=True))

@@ -9,7 +9,7 @@ import numpy as np
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.lowering import Lowering
 from ecgdeploy.graph import Operator, Tensor
-from ecgdeploy.graph.shapes import leading_padding
+from ecgdeploy.graph.shapes import padding_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def plane_of(operator: Operator, x: Tensor, out: Tensor, kernel: tuple[int, int]
     o = operator.options
     dilation = (o.get("dilation_h", 1), o.get("dilation_w", 1))
     before = [
-        leading_padding(x.shape[1 + i], kernel[i], (o["stride_h"], o["stride_w"])[i], dilation[i], o["padding"])[0]
+        padding_before(operator, i, x.shape[1 + i], kernel[i], (o["stride_h"], o["stride_w"])[i], dilation[i])
         for i in range(2)
     ]
     return ir.Plane(

@@ -8,7 +8,8 @@ import numpy as np
 
 from ecgdeploy.codegen import arithmetic as ar
 from ecgdeploy.codegen import ir
-from ecgdeploy.codegen.lowering import Lowering, layout, reduces_time, same_quantization, scale_of, zero_point_of
+from ecgdeploy.codegen.lower_shape import as_time
+from ecgdeploy.codegen.lowering import Lowering, layout, same_quantization, scale_of, zero_point_of
 from ecgdeploy.graph import Operator, Tensor
 from ecgdeploy.graph.shapes import reduction_axes
 
@@ -33,13 +34,12 @@ def _mean(low: Lowering, operator: Operator) -> None:
     if axes == (len(x.shape) - 1,):
         _sum_channels(low, operator, value, x, out)
         return
-    reduces_time(low, operator, x, axes)
-    time, channels = layout(x.shape)
+    value, time, channels = as_time(low, operator, value, x, axes)
     multiplier, shift = ar.quantize_multiplier(scale_of(x) / scale_of(out))
     if operator.kind == "MEAN":
         by = min(time.bit_length() - 1, 32, 31 + shift)
         multiplier, shift = (multiplier << by) // time, shift - by
-    result = low.new_value(out)
+    result = low.new_value(out, (1, channels))
     low_q, high_q = ar.RANGES[out.dtype]
     work = ir.Mean(multiplier, shift, low_q - zero_point_of(out), high_q - zero_point_of(out))
     read = low.read(value, time, channels)
@@ -50,9 +50,9 @@ def _maximum_over_time(low: Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
     out = low.output(operator)
     same_quantization(low, operator, x, out)
-    reduces_time(low, operator, x, reduction_axes(low.tensors(operator), len(x.shape)))
-    time, channels = layout(x.shape)
-    result = low.new_value(out)
+    axes = reduction_axes(low.tensors(operator), len(x.shape))
+    value, time, channels = as_time(low, operator, value, x, axes)
+    result = low.new_value(out, (1, channels))
     limits: tuple[float, float] = (low.values[result].low, low.values[result].high)
     if x.dtype == "float32":
         limits = (-float(np.finfo(np.float32).max), float(np.finfo(np.float32).max))

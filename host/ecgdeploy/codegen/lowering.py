@@ -126,7 +126,7 @@ def zero_point_of(tensor: Tensor) -> int:
 
 
 def operand_pattern(low: Lowering, operator: Operator, shape: tuple[int, ...], out: tuple[int, ...]) -> str:
-    """How an operand of `shape` runs over the output: see `ir.Elementwise`."""
+    """How an operand of `shape` runs over the output: see `ir.Elementwise`; "repeat": it must be written out first."""
     padded = (1,) * (len(out) - len(shape)) + shape
     if padded == out:
         return "full"
@@ -136,16 +136,9 @@ def operand_pattern(low: Lowering, operator: Operator, shape: tuple[int, ...], o
         return "channel"
     if padded[-1] == 1 and padded[:-1] == out[:-1]:
         return "position"
-    raise low.refuse(operator, f"broadcast of {list(shape)} to {list(out)}", "broadcast over time or over channels")
-
-
-def reduces_time(low: Lowering, operator: Operator, x: Tensor, axes: tuple[int, ...]) -> None:
-    """Refuse a reduction over anything but all positions."""
-    kept = [e for i, e in enumerate(x.shape[:-1]) if i not in axes]
-    if len(x.shape) - 1 in axes or any(e != 1 for e in kept):
-        raise low.refuse(
-            operator, f"reduces axes {list(axes)} of {list(x.shape)}", "reduce over time, keep the channels"
-        )
+    if len(padded) == len(out) and all(e in (1, o) for e, o in zip(padded, out, strict=True)):
+        return "repeat"
+    raise low.refuse(operator, f"broadcast of {list(shape)} to {list(out)}", "export the model again")
 
 
 def same_quantization(low: Lowering, operator: Operator, x: Tensor, out: Tensor) -> None:
@@ -154,3 +147,8 @@ def same_quantization(low: Lowering, operator: Operator, x: Tensor, out: Tensor)
         return
     if x.quantization.zero_point != out.quantization.zero_point:
         raise low.refuse(operator, "its input and output have different zero points", "quantize the model again")
+
+
+def spread(data: np.ndarray, pattern: str, out: tuple[int, ...]) -> np.ndarray:
+    """Flat elements of a constant operand, written out where it must be."""
+    return np.broadcast_to(data, out).reshape(-1) if pattern == "repeat" else data.reshape(-1)

@@ -230,7 +230,7 @@ def _stream_quanta(
             channels = max(network.values[stage.writes].channels, network.values[stage.reads[0].value].channels)
             blocks = (turns or {}).get(stage.index, 1)
             quanta[stage.index] = min(CONV_BLOCK * max(blocks, 2 if channels <= narrow else 1), time)
-        elif isinstance(stage.work, (ir.Pad, ir.Move, ir.MatMul)) or _rows(stage) or (
+        elif isinstance(stage.work, (ir.Pad, ir.PadBox, ir.Move, ir.MatMul)) or _rows(stage) or (
             isinstance(stage.work, ir.Concat) and stage.work.axis == "time"
         ):
             quanta[stage.index] = time

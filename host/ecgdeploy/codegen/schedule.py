@@ -83,7 +83,7 @@ def is_flexible(stage: ir.Stage) -> bool:
 
 
 _FIXED = (
-    ir.Conv, ir.Depthwise, ir.FloatConv, ir.Pad, ir.Output, ir.Move, ir.MatMul, ir.Grid, ir.GridPool,
+    ir.Conv, ir.Depthwise, ir.FloatConv, ir.Pad, ir.PadBox, ir.Output, ir.Move, ir.MatMul, ir.Grid, ir.GridPool,
 )  # fmt: skip
 
 

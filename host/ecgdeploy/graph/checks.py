@@ -61,7 +61,8 @@ def check_supported(graph: Graph) -> None:
             raise ModelError(f"{graph.name}: {operator} has no inputs or no outputs", "export it again")
         if operator.kind in FREE:
             check_shapes(graph, operator)
-    for operator in simplify(graph).operators:
+    graph = simplify(graph)
+    for operator in graph.operators:
         support = SUPPORTED.get(operator.kind)
         if support is None:
             advice = _WHAT_TO_DO.get(operator.kind.split()[0], _DEFAULT_ADVICE)

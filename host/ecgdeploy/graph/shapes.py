@@ -25,6 +25,14 @@ def leading_padding(extent: int, kernel: int, stride: int, dilation: int, paddin
     return total // 2, total - total // 2
 
 
+def padding_before(operator: Operator, dimension: int, extent: int, kernel: int, stride: int, dilation: int) -> int:
+    """Padding before the rows (0) or columns (1) of a window operator."""
+    explicit = operator.options.get("explicit")
+    if explicit is not None:
+        return int(explicit[2 * dimension])
+    return leading_padding(extent, kernel, stride, dilation, operator.options["padding"])[0]
+
+
 def broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None:
     """Shape of two broadcast shapes, or None where they do not match."""
     try:
@@ -79,9 +87,10 @@ def _window(
 ) -> list[int]:
     o = operator.options
     result = []
+    top, bottom, left, right = o.get("explicit", (0, 0, 0, 0))
     for extent, k, s, d in (
-        (height, kernel[0], o["stride_h"], dilation[0]),
-        (width, kernel[1], o["stride_w"], dilation[1]),
+        (height + top + bottom, kernel[0], o["stride_h"], dilation[0]),
+        (width + left + right, kernel[1], o["stride_w"], dilation[1]),
     ):
         _need(k >= 1 and s >= 1 and d >= 1, "kernel, stride and dilation must be positive")
         _need(max(k, s, d) <= 1 << 20, "kernel, stride or dilation is absurd")
@@ -322,6 +331,14 @@ def _unpack(operator: Operator, tensors: list) -> list[tuple[int, ...]]:
     return [(*shape[:axis], *shape[axis + 1 :])] * shape[axis]
 
 
+def _pack(operator: Operator, tensors: list) -> tuple[int, ...]:
+    shape, axis = tensors[0].shape, operator.options["axis"]
+    _need(all(t is not None and t.shape == shape for t in tensors), "inputs of different shapes")
+    _need(-len(shape) - 1 <= axis <= len(shape), f"axis {axis}")
+    axis %= len(shape) + 1
+    return (*shape[:axis], len(tensors), *shape[axis:])
+
+
 def _prelu(operator: Operator, tensors: list) -> tuple[int, ...]:  # noqa: ARG001
     _need(broadcast(tensors[0].shape, tensors[1].shape) == tensors[0].shape, "its slopes do not match its input")
     return tensors[0].shape
@@ -377,7 +394,8 @@ _RULES: dict[str, Callable[[Operator, list], tuple[int, ...] | list[tuple[int, .
     "DEQUANTIZE": _same, "RSQRT": _same, "SQUARED_DIFFERENCE": _elementwise, "REDUCE_MAX": _reduce,
     "TRANSPOSE": _transpose, "SLICE": _slice, "STRIDED_SLICE": _slice, "SPLIT": _split, "SPLIT_V": _split,
     "BATCH_MATMUL": _batch_matmul, "REVERSE_V2": _reverse, "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
-    "PRELU": _prelu, "MAXIMUM": _elementwise, "MINIMUM": _elementwise, "DIV": _elementwise, "GATHER": _gather,
+    "PRELU": _prelu, "PACK": _pack,
+    "MAXIMUM": _elementwise, "MINIMUM": _elementwise, "DIV": _elementwise, "GATHER": _gather,
     "TILE": _tile, "UNPACK": _unpack, "TRANSPOSE_CONV": _transposed_conv, "NEG": _same, "ABS": _same, "SQUARE": _same,
     "SQRT": _same, "EXP": _same, "ELU": _same,
 }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ecgdeploy.graph.padding import own_padding
 from ecgdeploy.graph.types import Graph, Operator
 
 # operators that only rename the same bytes
@@ -36,7 +37,8 @@ def simplify(graph: Graph) -> Graph:
                 tensors[target.index] = replace(target, data=data)
                 continue
         kept.append(operator)
-    return replace(graph, tensors=tuple(tensors), operators=_without_dead(graph, kept))
+    folded = own_padding(replace(graph, tensors=tuple(tensors), operators=tuple(kept)))
+    return replace(folded, operators=_without_dead(folded, list(folded.operators)))
 
 
 def _without_dead(graph: Graph, operators: list[Operator]) -> tuple[Operator, ...]:

@@ -116,7 +116,76 @@ def bytes_of_both_kinds(b, draw, floats):
     return z
 
 
-KINDS = (prelu, extreme, gather, unpack, transposed_conv, transposed_conv, function, bytes_of_both_kinds)
+def any_reduction(b, draw, floats):
+    shape = (1, *(int(v) for v in draw.integers(1, 6, 3)))
+    axes = sorted(int(a) for a in draw.choice([1, 2, 3], int(draw.integers(1, 4)), replace=False))
+    keep = bool(draw.integers(0, 2))
+    scale, zero = _scale(draw), _zero(draw)
+    kind = str(draw.choice(["MEAN", "SUM", "REDUCE_MAX"]))
+    out = tuple(1 if i in axes else e for i, e in enumerate(shape) if keep or i not in axes)
+    x = b.input(shape, "float32") if floats else b.input(shape, "int8", scale, zero)
+    same = (scale, zero) if kind == "REDUCE_MAX" else (scale * draw.uniform(0.3, 3), _zero(draw))
+    y = b.tensor(out, "float32") if floats else b.tensor(out, "int8", *same)
+    b.operator(kind, [x, b.constant(np.array(axes, np.int32))], [y], ("ReducerOptions", {"keepDims": keep}))
+    return y
+
+
+def any_join(b, draw, floats):
+    shape = (1, *(int(v) for v in draw.integers(1, 6, 2)))
+    form = ("float32",) if floats else ("int8", _scale(draw), _zero(draw))
+    axis, count = int(draw.integers(1, 4)), int(draw.integers(1, 4))
+    inputs = [b.input(shape, *form) for _ in range(count)]
+    if draw.random() < 0.5:
+        y = b.tensor((*shape[:axis], count, *shape[axis:]), *form)
+        b.operator("PACK", inputs, [y], ("PackOptions", {"axis": axis, "valuesCount": count}))
+        return y
+    axis = min(axis, 2)
+    y = b.tensor([e * count if i == axis else e for i, e in enumerate(shape)], *form)
+    b.operator("CONCATENATION", inputs, [y], ("ConcatenationOptions", {"axis": axis}))
+    return y
+
+
+def any_pad(b, draw, floats):
+    """Padding in several dimensions, alone or before a convolution that takes it over."""
+    shape = (1, *(int(v) for v in draw.integers(1, 6, 2)), int(draw.integers(1, 5)))
+    scale, zero = _scale(draw), _zero(draw)
+    form = ("float32",) if floats else ("int8", scale, zero)
+    widths = np.array([[0, 0], draw.integers(0, 3, 2), draw.integers(0, 3, 2), [0, 0]], np.int32)
+    padded = [int(e + a + c) for e, (a, c) in zip(shape, widths, strict=True)]
+    x, y = b.input(shape, *form), b.tensor(padded, *form)
+    b.operator("PAD", [x, b.constant(widths)], [y])
+    if draw.random() < 0.4:
+        return y
+    taps = [int(draw.integers(1, e + 1)) for e in padded[1:3]]
+    out = (1, padded[1] - taps[0] + 1, padded[2] - taps[1] + 1, 3)
+    if floats:
+        w, z = b.constant(draw.normal(size=(3, *taps, shape[3])).astype(np.float32)), b.tensor(out, "float32")
+        bias = b.constant(draw.normal(size=3).astype(np.float32))
+    else:
+        w = b.constant(draw.integers(-127, 128, (3, *taps, shape[3])).astype(np.int8), scale=np.full(3, 0.01))
+        bias = b.constant(draw.integers(-3000, 3000, 3).astype(np.int32), scale=np.full(3, 0.01) * scale)
+        z = b.tensor(out, "int8", scale * draw.uniform(0.5, 4), _zero(draw))
+    b.operator("CONV_2D", [y, w, bias], [z], ("Conv2DOptions", {"padding": VALID, "strideH": 1, "strideW": 1}))
+    return z
+
+
+def any_broadcast(b, draw, floats):
+    full = (1, *(int(v) for v in draw.integers(1, 6, 3)))
+    other = tuple(1 if draw.random() < 0.5 else e for e in full)
+    scales = _scale(draw), _scale(draw)
+    operands = [b.input(s, "float32") if floats else b.input(s, "int8", k, _zero(draw))
+                for s, k in zip((full, other), scales, strict=True)]  # fmt: skip
+    if draw.random() < 0.5:
+        operands.reverse()
+    y = b.tensor(full, "float32") if floats else b.tensor(full, "int8", sum(scales), _zero(draw))
+    b.operator("ADD", operands, [y], ("AddOptions", {}))
+    return y
+
+
+KINDS = (
+    prelu, extreme, gather, unpack, transposed_conv, transposed_conv, function, bytes_of_both_kinds, any_reduction,
+    any_join, any_pad, any_pad, any_broadcast,
+)  # fmt: skip
 
 
 def many_functions(seed: int, count: int) -> bytes:

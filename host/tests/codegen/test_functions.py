@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from random_functions import KINDS, many_functions
+from tflite_builder import VALID, Builder
 
 from ecgdeploy.codegen import generate
 from ecgdeploy.codegen.host import QUICK, HostEngine
 from ecgdeploy.graph import read_tflite
 from ecgdeploy.measure.bench import run_on_board
 from ecgdeploy.measure.bench.models import random_inputs
-from ecgdeploy.reference import TflmReference
+from ecgdeploy.reference import TflmReference, golden_reference
 
 
 def _differing(outputs, expected, seed):
@@ -21,7 +22,7 @@ def _differing(outputs, expected, seed):
 
 
 def _check_on_host(seed):
-    model = many_functions(seed, 32)
+    model = many_functions(seed, 2 * len(KINDS))
     graph = read_tflite(model)
     engine = HostEngine(graph, generate(graph), flags=QUICK)
     reference = TflmReference(model)
@@ -43,10 +44,39 @@ def test_six_hundred_random_functions_on_this_machine():
 
 
 def test_random_functions_on_the_emulated_board():
-    model = many_functions(40, 32)
+    model = many_functions(40, 2 * len(KINDS))
     graph = read_tflite(model)
     inputs = random_inputs(graph, 4, 40)
     run = run_on_board(graph, generate(graph, "cortex-m4"), inputs, piece=61)
     reference = TflmReference(model)
     for one, outputs in zip(inputs, run.outputs, strict=True):
         assert not _differing(outputs, reference.run(one), 40)
+
+
+def test_a_stretched_convolution_is_its_dilated_one():
+    """SPACE_TO_BATCH_ND, CONV_2D, BATCH_TO_SPACE_ND as a dynamic batch leaves them; TFLM runs these wrongly."""
+    draw = np.random.default_rng(5)
+    b = Builder()
+    x = b.input((1, 21, 3), "int8", 0.05, 7)
+    stretched, image = b.tensor((1, 13, 3), "int8", 0.05, 7), b.tensor((1, 1, 13, 3), "int8", 0.05, 7)
+    made, flat = b.tensor((1, 1, 11, 4), "int8", 0.1, -9), b.tensor((1, 11, 4), "int8", 0.1, -9)
+    y = b.tensor((1, 21, 4), "int8", 0.1, -9)
+    block = b.constant(np.array([2], np.int32))
+    b.operator("SPACE_TO_BATCH_ND", [x, block, b.constant(np.array([[2, 3]], np.int32))], [stretched])
+    b.operator("EXPAND_DIMS", [stretched, b.constant(np.array(1, np.int32))], [image])
+    weights = b.constant(draw.integers(-127, 128, (4, 1, 3, 3)).astype(np.int8), scale=np.full(4, 0.01))
+    bias = b.constant(draw.integers(-900, 900, 4).astype(np.int32), scale=np.full(4, 0.0005))
+    b.operator(
+        "CONV_2D", [image, weights, bias], [made], ("Conv2DOptions", {"padding": VALID, "strideH": 1, "strideW": 1})
+    )
+    b.operator("RESHAPE", [made, b.constant(np.array([-1, 11, 4], np.int32))], [flat])
+    b.operator("BATCH_TO_SPACE_ND", [flat, block, b.constant(np.array([[0, 1]], np.int32))], [y])
+    model = b.finish([y])
+    graph = read_tflite(model)
+    engine, (reference, name) = (
+        HostEngine(graph, flags=QUICK),
+        golden_reference(model, (o.kind for o in graph.operators)),
+    )
+    assert name == "LiteRT"
+    for inputs in random_inputs(graph, 6, 1):
+        assert np.array_equal(engine.run(inputs)[0], reference.run(inputs)[0])
