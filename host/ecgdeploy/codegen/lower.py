@@ -17,6 +17,7 @@ from ecgdeploy.errors import ModelError
 from ecgdeploy.graph import Graph, Operator, simplify
 from ecgdeploy.graph.checks import activation_of
 from ecgdeploy.graph.cost import macs
+from ecgdeploy.graph.padding import FOLDED
 from ecgdeploy.graph.simplify import FREE
 
 MOST_POSITIONS = 1 << 18
@@ -75,4 +76,4 @@ def lower(graph: Graph) -> ir.Network:
 
 def handled_operators() -> set[str]:
     """Operators that can be lowered; `ecgdeploy.graph.operators` lists the same ones."""
-    return {*HANDLERS, *FREE}.union(*OF_TYPE.values())
+    return {*HANDLERS, *FREE, *FOLDED}.union(*OF_TYPE.values())

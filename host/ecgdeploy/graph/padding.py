@@ -16,6 +16,8 @@ from ecgdeploy.graph.types import Graph, Operator, Tensor
 _FREE = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
 _WINDOWS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _MOST = 1 << 16
+FOLDED = ("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND")
+"""Operators that exist only around a convolution: nothing else runs them."""
 
 
 def own_padding(graph: Graph) -> Graph:
