@@ -2,17 +2,32 @@
  *
  * ecgd_conv_around_FINISH_FORM_MODE(conv, window, positions, out) with the inner loop's description in r12; see
  * ecgd_kernels_dsp.h for what the three stand for. Mode 0 is an ordinary window, 1 a dilated one, 3 and 4 are depthwise
- * ones (4: of bytes), 5 is an ordinary one whose
- * odd channel's sum is taken out half way (24 bits hold half of it); finish 3 and 4 are 0 and 1 with results stored as bytes, two channels to a halfword. In mode 2 six
- * positions are computed, the larger accumulator of two neighbours goes on (requantization never decreases as the
- * accumulator grows), and half as many results are made.
+ * ones (4: of bytes), 5 is an ordinary one whose odd channel's sum is taken out half way (24 bits hold half of it);
+ * finish 3 and 4 are 0 and 1 with results stored as bytes, two channels to a halfword, finish 6 to 8 are those of 16-bit
+ * activations (ecgd_wide.h). In mode 2 six positions are computed, the larger accumulator of two neighbours goes on
+ * (requantization never decreases as the accumulator grows), and half as many results are made.
  */
 #if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && !defined(ECGD_FORCE_PORTABLE)
 
 /* clang-format off */
 __asm__(
-/* Three doubled accumulators -> results. r10 or r12: multiplier, lr: right shift - 1 in its low byte, r8: constant. */
+/* Three doubled accumulators (finish 6 to 8: as they are) -> results. r10 or r12: multiplier, lr: right shift - 1 in its
+ * low byte, r8: constant. */
 ".macro ecgd_finish3 x0, x1, x2, multiplier, finish\n"
+"    .if \\finish >= 6\n"               /* one rounding, by a multiplier that contains the shift */
+"    smmulr \\x0, \\x0, \\multiplier\n"
+"    smmulr \\x1, \\x1, \\multiplier\n"
+"    smmulr \\x2, \\x2, \\multiplier\n"
+"    .if \\finish == 6\n"
+"    usat \\x0, #15, \\x0\n"
+"    usat \\x1, #15, \\x1\n"
+"    usat \\x2, #15, \\x2\n"
+"    .else\n"
+"    ssat \\x0, #16, \\x0\n"
+"    ssat \\x1, #16, \\x1\n"
+"    ssat \\x2, #16, \\x2\n"
+"    .endif\n"
+"    .else\n"
 "    .if \\finish == 0 || \\finish == 3\n"
 "    lsl r9, r8, lr\n" /* half of the divisor joins the product: below zero everything ends as 0 anyway */
 "    smmlar \\x0, \\x0, \\multiplier, r9\n"
@@ -51,6 +66,7 @@ __asm__(
 "    ssat \\x2, #16, \\x2, asr #1\n"
 "    .endif\n"
 "    .endif\n"
+"    .endif\n"
 ".endm\n"
 ".macro ecgd_clamp2 x\n" /* r9: low:low, r10: high:high */
 "    ssub16 r8, \\x, r9\n"
@@ -85,6 +101,11 @@ __asm__(
 "    sub lr, \\x, \\y\n"
 "    bic lr, lr, lr, asr #31\n"
 "    add \\to, \\y, lr\n"
+".endm\n"
+".macro ecgd_larger x, y\n" /* the same in x for any accumulators */
+"    cmp \\y, \\x\n"
+"    it gt\n"
+"    movgt \\x, \\y\n"
 ".endm\n"
 
 ".macro ecgd_conv_around finish, form, mode\n"
@@ -178,7 +199,7 @@ __asm__(
 "    lsl r8, r7, #1\n"
 "    add r8, r8, #257\n"
 "    str r8, [sp, #ecgd_f_c1]\n"
-"    .elseif \\finish == 2\n"
+"    .elseif \\finish == 2 || \\finish == 8\n"
 "    ldrh r7, [r0, #22]\n"
 "    pkhbt r7, r7, r7, lsl #16\n"
 "    ldrh r8, [r0, #24]\n"
@@ -198,7 +219,7 @@ __asm__(
 "    mul r4, r4, r8\n"
 "    .endif\n"
 "    mla r4, r4, r2, r0\n"              /* end of the weights */
-"    .if \\finish < 3\n"
+"    .if \\finish / 3 != 1\n"
 "    lsl r2, r2, #1\n"                  /* bytes of a row of outputs */
 "    .endif\n"
 "    ldrd r8, r9, [sp, #ecgd_f_positions]\n"
@@ -295,20 +316,23 @@ __asm__(
 "7:\n"
 "    add r9, sp, #ecgd_f_saved\n"
 "    ldm r9, {r1, r8-r12}\n"            /* a: r1, r8, r9 | r2, r3, r4; b: r10, r11, r12 | r5, r6, r7 */
+"    .if \\finish >= 6\n"
+"    ecgd_larger r2, r9\n"
+"    ecgd_larger r3, r4\n"
+"    mov r4, r1\n"
+"    ecgd_larger r4, r8\n"
+"    .else\n"
 "    ecgd_max r2, r9, r2\n"            /* results 1, 2, 0 of a in r2, r3, r4, of b in r5, r6, r7 */
 "    ecgd_max r3, r3, r4\n"
 "    ecgd_max r4, r1, r8\n"
-"    .if \\form\n"
+"    .endif\n"
+"    .if \\form && \\finish < 6\n"
 "    ecgd_max r5, r12, r5\n"
 "    ecgd_max r6, r6, r7\n"
 "    ecgd_max r7, r10, r11\n"
 "    .else\n"                           /* 256 * b fills 32 bits: no room for differences */
-"    cmp r12, r5\n"
-"    it gt\n"
-"    movgt r5, r12\n"
-"    cmp r7, r6\n"
-"    it gt\n"
-"    movgt r6, r7\n"
+"    ecgd_larger r5, r12\n"
+"    ecgd_larger r6, r7\n"
 "    cmp r10, r11\n"
 "    ite gt\n"
 "    movgt r7, r10\n"
@@ -318,6 +342,9 @@ __asm__(
 
 "    ldrd r8, r9, [sp, #ecgd_f_scale]\n"
 "    ldm r8!, {r1, r10, r11, r12}\n"    /* -, multiplier a, bias b, multiplier b */
+"    .if \\finish >= 6\n"
+"    str r8, [sp, #ecgd_f_scale]\n"
+"    .else\n"
 "    ldrh lr, [r9], #2\n"
 "    strd r8, r9, [sp, #ecgd_f_scale]\n"
 "    subw lr, lr, #0x101\n"             /* both shifts, less one */
@@ -340,15 +367,18 @@ __asm__(
 "    lsl r2, r2, #1\n"
 "    lsl r3, r3, #1\n"
 "    lsl r4, r4, #1\n"
+"    .endif\n"
 "    .if \\finish == 1 || \\finish == 4\n"
 "    ldr r8, [sp, #ecgd_f_c1]\n"
-"    .else\n"
+"    .elseif \\finish < 6\n"
 "    mov r8, #1\n"
 "    .endif\n"
 "    ecgd_finish3 r2, r3, r4, r10, \\finish\n"
+"    .if \\finish < 6\n"
 "    lsr lr, lr, #8\n"
+"    .endif\n"
 "    ecgd_finish3 r5, r6, r7, r12, \\finish\n"
-"    .if \\finish >= 3\n"
+"    .if \\finish / 3 == 1\n"
 "    orr r2, r2, r5, lsl #8\n"
 "    orr r3, r3, r6, lsl #8\n"
 "    orr r4, r4, r7, lsl #8\n"
@@ -362,18 +392,18 @@ __asm__(
 "    ssub16 r2, r2, r9\n"
 "    ssub16 r3, r3, r9\n"
 "    ssub16 r4, r4, r9\n"
-"    .elseif \\finish == 2\n"
+"    .elseif \\finish == 2 || \\finish == 8\n"
 "    ldrd r9, r10, [sp, #ecgd_f_c1]\n"
 "    ecgd_clamp2 r2\n"
 "    ecgd_clamp2 r3\n"
 "    ecgd_clamp2 r4\n"
 "    .endif\n"
 "    ldm sp, {r8, r9, r10, r11}\n"
-"    .if \\mode == 2 && \\finish >= 3\n"
+"    .if \\mode == 2 && \\finish / 3 == 1\n"
 "    strh r3, [r8, r10]\n"
 "    strh r2, [r8, r9]\n"
 "    strh r4, [r8], #2\n"
-"    .elseif \\finish >= 3\n"
+"    .elseif \\finish / 3 == 1\n"
 "    strh r4, [r8, r10]\n"
 "    strh r3, [r8, r9]\n"
 "    strh r2, [r8], #2\n"
@@ -396,7 +426,7 @@ __asm__(
 "    ldr r7, [sp, #ecgd_f_conv]\n"
 "    ldrh r2, [r7, #12]\n"
 "    add r2, r2, r2, lsl #1\n"
-"    .if \\finish >= 3\n"                /* three rows of outputs */
+"    .if \\finish / 3 == 1\n"                /* three rows of outputs */
 "    add r9, r9, r2\n"
 "    .else\n"
 "    add r9, r9, r2, lsl #1\n"
@@ -439,6 +469,9 @@ __asm__(
 "    ecgd_conv_around 3, 1, \\mode\n"
 "    ecgd_conv_around 4, 0, \\mode\n"
 "    ecgd_conv_around 4, 1, \\mode\n"
+"    ecgd_conv_around 6, 1, \\mode\n"
+"    ecgd_conv_around 7, 1, \\mode\n"
+"    ecgd_conv_around 8, 1, \\mode\n"
 "    .endr\n"
 "    .irp finish, 0, 1, 2, 3, 4\n"
 "    ecgd_conv_around \\finish, 0, 5\n"
@@ -446,6 +479,9 @@ __asm__(
 "    ecgd_conv_around 0, 1, 3\n"
 "    ecgd_conv_around 1, 1, 3\n"
 "    ecgd_conv_around 2, 1, 3\n"
+"    ecgd_conv_around 6, 1, 3\n"
+"    ecgd_conv_around 7, 1, 3\n"
+"    ecgd_conv_around 8, 1, 3\n"
 "    ecgd_conv_around 0, 1, 4\n"
 "    ecgd_conv_around 1, 1, 4\n"
 "    ecgd_conv_around 2, 1, 4\n"

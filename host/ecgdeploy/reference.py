@@ -78,7 +78,7 @@ class TflmReference:
                     failure = None
             if failure is None:
                 break
-            if any("arena" in line or "memory" in line for line in said) and arena < _ARENA_LIMIT:
+            if any(word in line for line in said for word in ("arena", "memory", "buffer")) and arena < _ARENA_LIMIT:
                 arena *= 8
                 continue
             detail = said[0].strip() if said else str(failure)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ecgdeploy.codegen import ir
+from ecgdeploy.codegen import ir, ir_wide
 from ecgdeploy.codegen.c_text import c_text, fill
 from ecgdeploy.codegen.emit_conv import convolution, pool
 from ecgdeploy.codegen.emit_elementwise import elementwise, lookup, mean, softmax
@@ -15,6 +15,7 @@ from ecgdeploy.codegen.emit_functions import pick, prelu
 from ecgdeploy.codegen.emit_general import general_calls
 from ecgdeploy.codegen.emit_grid import grid, grid_pool
 from ecgdeploy.codegen.emit_shape import concat, pad, pad_box
+from ecgdeploy.codegen.emit_wide import wide_calls
 from ecgdeploy.codegen.plan import Plan, element_bytes
 from ecgdeploy.codegen.schedule import is_flexible, outputs_of
 from ecgdeploy.graph import Graph
@@ -248,6 +249,8 @@ static size_t input_{work.number}(const int8_t *data, size_t bytes)
             return float_calls(self, stage)
         if isinstance(work, ir.Output):
             x = self.network.values[stage.reads[0].value]
+            if x.dtype == "int16":
+                return [f"memcpy(OUTPUT_{work.number}, {self.window(stage, 0)}, {2 * x.elements});"]
             if x.dtype == "uint8":
                 self.headers.add("ecgd_functions.h")
                 store = f"ecgd_store_uint8({self.window(stage, 0)}, {x.elements}, {x.zero_point + 128}"
@@ -267,6 +270,7 @@ _CALLS: dict[type, Callable[[Emitter, ir.Stage, Any], list[str]]] = {
     ir.Lookup: lookup, ir.Softmax: softmax, ir.Concat: concat, ir.Pad: pad, ir.PadBox: pad_box, ir.Grid: grid,
     ir.GridPool: grid_pool,
     ir.Move: general_calls, ir.SumRows: general_calls, ir.MatMul: general_calls, ir.Convert: general_calls,
-    ir.Lstm: general_calls, ir.Prelu: prelu, ir.Pick: pick,
+    ir.Lstm: general_calls, ir.Prelu: prelu, ir.Pick: pick, ir_wide.Rescale: wide_calls, ir_wide.Sigmoid: wide_calls,
+    ir_wide.WideSoftmax: wide_calls, ir_wide.Rsqrt: wide_calls,
 }  # fmt: skip
 """What writes the statements of each kind of work."""

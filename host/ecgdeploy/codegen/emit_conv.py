@@ -9,6 +9,7 @@ from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.emit_layer import packed_layer
 from ecgdeploy.codegen.emit_narrow import narrow_convolution
 from ecgdeploy.codegen.emit_subbyte import subbyte_calls
+from ecgdeploy.codegen.emit_wide import wide_convolution
 
 if TYPE_CHECKING:
     from ecgdeploy.codegen.emit import Emitter
@@ -20,6 +21,8 @@ def convolution(e: Emitter, stage: ir.Stage, work: ir.Conv | ir.Depthwise) -> li
     y = e.network.values[stage.writes]
     if work.packing is not None:
         return subbyte_calls(e, stage, work, work.packing)
+    if work.requant.wide:
+        return wide_convolution(e, stage, work)
     if x.narrow or y.narrow:
         return narrow_convolution(e, stage, work)
     kernel, layer = packed_layer(e, str(stage.index), stage, work, x.low, x.high, y.zero_point, y.time)

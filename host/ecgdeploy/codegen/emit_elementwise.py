@@ -68,8 +68,9 @@ def elementwise(e: Emitter, stage: ir.Stage, work: ir.Elementwise) -> list[str]:
     lines = [f"int16_t *out = room_{stage.writes}(n);"]
     if patterns == ["full", "full"]:
         return [*lines, f"{kernel}({op}, {a}, {b}, (uint32_t)n * {c}u, out);"]
-    if patterns == ["full", "scalar"]:
-        return [*lines, f"{kernel}_scalar({op}, {a}, *({b}), (uint32_t)n * {c}u, out);"]
+    if patterns == ["full", "scalar"]:  # through a pointer: read as it stands, the arena's cast looks like a mistake
+        lines.append(f"const int16_t *const one = {b};")
+        return [*lines, f"{kernel}_scalar({op}, {a}, *one, (uint32_t)n * {c}u, out);"]
     step = {"full": f" + p * {c}", "position": " + p", "channel": "", "scalar": ""}
     if patterns[1] in scalar_like and patterns[0] not in scalar_like:
         call = f"{kernel}_scalar({op}, {a}{step[patterns[0]]}, *({b}{step[patterns[1]]}), {c}, out + p * {c});"

@@ -9,6 +9,7 @@ from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.arithmetic import sigmoid_table16
 from ecgdeploy.codegen.c_text import c_float
 from ecgdeploy.codegen.emit_layer import packed_layer
+from ecgdeploy.codegen.emit_wide import shared_table
 
 if TYPE_CHECKING:
     from ecgdeploy.codegen.emit import Emitter
@@ -33,6 +34,9 @@ def general_calls(e: Emitter, stage: ir.Stage, work: Any) -> list[str]:
         ]
     if isinstance(work, ir.Convert):
         count = f"(uint32_t)n * {y.channels}u"
+        if work.direction == "quantize" and y.dtype == "int16":
+            e.headers.add("ecgd_wide.h")
+            return [f"ecgd_quantize_wide_f32({window}, {count}, {c_float(work.scale)}, {out});"]
         if work.direction == "quantize":
             return [f"ecgd_quantize_f32({window}, {count}, {c_float(work.scale)}, {y.zero_point}, {out});"]
         return [f"ecgd_dequantize_f32({window}, {count}, {c_float(work.scale)}, {out});"]
@@ -45,11 +49,13 @@ def general_calls(e: Emitter, stage: ir.Stage, work: Any) -> list[str]:
         f".multiplier = {work.multiplier}, .right = {-work.shift}, .low = {work.low}, .high = {work.high}}};\n"
     )
     a, b, c = work.rows * work.depth, work.depth * work.columns, work.rows * work.columns
-    second = e.window(stage, 1)
+    second, kernel = e.window(stage, 1), "ecgd_matmul_wide" if y.dtype == "int16" else "ecgd_matmul"
+    if y.dtype == "int16":
+        e.headers.add("ecgd_wide.h")
     return [
         f"int16_t *out = {out};",
         f"for (int b = 0; b < {work.batches}; b++) {{",
-        f"    ecgd_matmul(&matmul_{i}, {window} + b * {a}, {second} + b * {b}, out + b * {c});",
+        f"    {kernel}(&matmul_{i}, {window} + b * {a}, {second} + b * {b}, out + b * {c});",
         "}",
     ]
 
@@ -63,10 +69,7 @@ def _lstm(e: Emitter, stage: ir.Stage, work: ir.Lstm) -> list[str]:
         kernel, layer = packed_layer(e, f"{i}_{number}", stage, gate, source.low, source.high, 0, 1)
         kernels.append(kernel)
         layers.append(f"&{layer}")
-    if "sigmoid_table" not in e.shared:
-        e.shared.add("sigmoid_table")
-        table = ", ".join(str(int(v)) for v in sigmoid_table16())
-        e.source.constants.append(f"static const uint16_t sigmoid_table[256] = {{{table}}};\n")
+    shared_table(e, "sigmoid_table", "uint16_t", sigmoid_table16())
     e.source.constants.append(
         f"static const ecgd_lstm_t lstm_{i} = {{.input_kernel = {{{', '.join(kernels[:4])}}}, .hidden_kernel = {{{', '.join(kernels[4:])}}}, "
         f".input = {{{', '.join(layers[:4])}}}, .hidden = {{{', '.join(layers[4:])}}}, .sigmoid = sigmoid_table, "

@@ -9,6 +9,7 @@ from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.c_text import c_float
 from ecgdeploy.codegen.emit_float import float_layer
 from ecgdeploy.codegen.emit_layer import packed_layer
+from ecgdeploy.codegen.emit_wide import wide_layer
 from ecgdeploy.codegen.plan import c_type, element_bytes
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def grid(e: Emitter, stage: ir.Stage, work: ir.Grid) -> list[str]:
     if isinstance(work.inner, ir.FloatConv):
         window = work.plane.taps_h * work.plane.taps_w * x.channels
         kernel, layer = float_layer(e, stage, work.inner, x.channels if work.inner.depthwise else window)
+    elif work.inner.requant.wide:
+        kernel, layer = wide_layer(e, stage, work.inner)
     else:
         kernel, layer = packed_layer(e, str(i), stage, work.inner, x.low, x.high, y.zero_point, y.time)
     scratch = f"({c_type(x)} *)SCRATCH_{i}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.packing_wide import long_sums
 
 
 def fuse_pooling(network: ir.Network) -> ir.Network:
@@ -48,6 +49,9 @@ def _fits(network: ir.Network, stage: ir.Stage, following: ir.Stage) -> bool:
     if not isinstance(conv, ir.Conv) or not isinstance(pool, ir.Pool) or stage.reads[0].whole:
         return False
     wide, narrow, read = network.values[stage.writes], network.values[following.writes], following.reads[0]
+    x = network.values[stage.reads[0].value]
+    if conv.requant.wide and long_sums(conv.weights.reshape(len(conv.bias), -1), conv.bias, x):
+        return False
     return (
         (pool.mode, pool.taps, pool.stride, pool.before, read.before) == ("max", 2, 2, 0, 0)
         and (conv.dilation == 1 or conv.taps == 1)

@@ -69,12 +69,16 @@ class Read:
 
 @dataclass(frozen=True, eq=False)
 class Requant:
-    """Accumulator to output: per-channel multiplier and shift, clamp of the zero-point-free result."""
+    """Accumulator to output: per-channel multiplier and shift, clamp of the zero-point-free result.
+
+    A `wide` one is that of 16-bit activations: the accumulator has 64 bits, and is rounded once.
+    """
 
     multipliers: np.ndarray  # int32 [channels]
     shifts: np.ndarray  # int32 [channels], positive = left
     low: int
     high: int
+    wide: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +119,7 @@ class Packing:
 
 @dataclass(frozen=True, eq=False)
 class Conv:
-    """Convolution (dense layers too, with one tap): weights int8 [out, taps, in], bias int32 [out].
+    """Convolution (dense layers too, with one tap): weights int8 [out, taps, in], bias int32 or (wide) int64 [out].
 
     `pool` is 2 where the larger of each two neighbouring positions is the result (`ecgdeploy.codegen.fuse`).
     """

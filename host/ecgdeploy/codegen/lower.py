@@ -12,6 +12,7 @@ from ecgdeploy.codegen.lower_functions import FUNCTION_HANDLERS
 from ecgdeploy.codegen.lower_general import GENERAL_HANDLERS
 from ecgdeploy.codegen.lower_reduce import REDUCTION_HANDLERS
 from ecgdeploy.codegen.lower_shape import SHAPE_HANDLERS
+from ecgdeploy.codegen.lower_wide import WIDE_HANDLERS, check_wide, is_wide
 from ecgdeploy.codegen.lowering import Lowering
 from ecgdeploy.errors import ModelError
 from ecgdeploy.graph import Graph, Operator, simplify
@@ -31,8 +32,8 @@ HANDLERS: dict[str, Handler] = {
 }  # fmt: skip
 """Of int8 activations, and of any where a type has no handler of its own."""
 
-OF_TYPE: dict[str, dict[str, Handler]] = {"float32": FLOAT_HANDLERS}
-"""Handlers by element type of the first operand."""
+OF_TYPE: dict[str, dict[str, Handler]] = {"float32": FLOAT_HANDLERS, "int16": WIDE_HANDLERS}
+"""Handlers by element type of the first operand, or of the result where it is int16."""
 
 
 def lower(graph: Graph) -> ir.Network:
@@ -52,8 +53,11 @@ def lower(graph: Graph) -> ir.Network:
         if operator.kind in FREE:
             low.value_of[operator.outputs[0]] = low.value_of[operator.inputs[0]]
             continue
-        own = OF_TYPE.get(graph.tensors[activation_of(operator)].dtype, {})
-        handler = own.get(operator.kind, HANDLERS.get(operator.kind))
+        dtype = graph.tensors[activation_of(operator)].dtype
+        if is_wide(graph, operator):
+            dtype = "int16"
+            check_wide(low, operator)
+        handler = OF_TYPE.get(dtype, {}).get(operator.kind, HANDLERS.get(operator.kind))
         if handler is None:
             raise low.refuse(operator, "not supported by the static engine")
         before = len(low.stages)

@@ -10,6 +10,13 @@ from ecgdeploy.codegen import arithmetic as ar
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.lower_float import add_float_conv, float_conv, float_pool_limits
 from ecgdeploy.codegen.lower_grid import add_grid, add_grid_pool, flat_kernel, is_plane, plane_of
+from ecgdeploy.codegen.lower_wide import (
+    LARGEST_WIDE_SHIFT,
+    check_sums,
+    long_depthwise,
+    rounds_once,
+    wide_bias,
+)
 from ecgdeploy.codegen.lowering import Lowering, scale_of, zero_point_of
 from ecgdeploy.graph import Operator, Tensor
 from ecgdeploy.graph.shapes import padding_before
@@ -30,16 +37,20 @@ def _requant(low: Lowering, operator: Operator, channels: int, dense: bool) -> i
         real = [scale_of(x) * float(s) / scale_of(out) for s in scales]
         pairs = [ar.quantize_multiplier(r) for r in real]
         pairs = pairs * channels if len(pairs) == 1 else pairs
-    if any(shift > LARGEST_SHIFT for _, shift in pairs):
-        raise low.refuse(operator, "its scales differ by more than a factor of 2^31", "quantize the model again")
+    wide = rounds_once(low, operator)
+    largest = LARGEST_WIDE_SHIFT if wide else LARGEST_SHIFT
+    if any(shift > largest for _, shift in pairs):
+        raise low.refuse(operator, f"its scales differ by more than 2^{largest}", "quantize the model again")
     clamp = low.clamp(operator)
     return ir.Requant(
-        np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int32), clamp[0], clamp[1]
+        np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int32), clamp[0], clamp[1], wide
     )
 
 
 def bias_of(low: Lowering, operator: Operator, channels: int) -> np.ndarray:
-    """int32 bias of a convolution, zeros where it has none."""
+    """int32 bias of a convolution (int64 of 16-bit activations), zeros where it has none."""
+    if low.output(operator).dtype == "int16":
+        return wide_bias(low, operator, channels)
     if len(operator.inputs) < 3 or operator.inputs[2] < 0:
         return np.zeros(channels, np.int32)
     bias = low.graph.tensors[operator.inputs[2]]
@@ -127,7 +138,9 @@ def add_plane_conv(
 
         def inner() -> ir.Conv | ir.Depthwise | ir.FloatConv:
             requant = _requant(low, operator, outputs, dense=False)
-            return ir.Conv(kernel, bias_of(low, operator, outputs), 1, 1, 1, requant)
+            work = ir.Conv(kernel, bias_of(low, operator, outputs), 1, 1, 1, requant)
+            check_sums(low, operator, work, low.values[value])
+            return work
 
     limits = None if kernel.dtype == np.float32 else low.clamp(operator)
     add_grid(low, operator, value, plane, channels, kernel.shape[2], inner, limits)
@@ -168,6 +181,7 @@ def _add_conv(
         np.ascontiguousarray(kernel), bias_of(low, operator, out_channels), taps, stride, dilation,
         _requant(low, operator, out_channels, dense),
     )  # fmt: skip
+    check_sums(low, operator, work, low.values[value])
     after = _after(view[0], time_out, reach, stride, before)
     read = low.read(value, *view, reach=reach, stride=stride, before=before, after=after)
     low.add(operator.index, operator.kind, (read,), result, work)
@@ -180,7 +194,7 @@ def _depthwise(low: Lowering, operator: Operator) -> None:
     _, kernel_h, kernel_w, out_channels = w.shape
     channels = x.shape[3]
     if is_plane(operator, x, (kernel_h, kernel_w)):
-        if out_channels == channels:
+        if out_channels == channels and not long_depthwise(low, operator, w.data, low.values[value]):
             _plane_depthwise(low, operator, value, x, w.data[0])
         else:
             _plane_conv(low, operator, value, x, ungrouped(w.data.transpose(3, 1, 2, 0), channels))
@@ -188,7 +202,7 @@ def _depthwise(low: Lowering, operator: Operator) -> None:
     time, row, taps, stride, dilation, before = _window(low, operator, x, (kernel_h, kernel_w))
     kernel = _along(w.data[0], 1 if x.shape[1] != 1 else 0, row)  # [taps, out]
     multiplier = out_channels // channels
-    if multiplier != 1:
+    if multiplier != 1 or long_depthwise(low, operator, kernel, low.values[value]):
         # as an ordinary convolution whose other weights are zero: same sums, same bits
         full = np.zeros((out_channels, taps, channels), kernel.dtype)
         for c in range(out_channels):

@@ -44,14 +44,14 @@ def _elementwise(low: Lowering, operator: Operator) -> None:
         pairs = [ar.quantize_multiplier(scale_of(a) * scale_of(b) / scale_of(out))]
         left = 0
     elif operation == "squared_difference":
-        left = 7
+        left = 0 if out.dtype == "int16" else 7
         twice = 2.0 * max(scale_of(a), scale_of(b))
         output = float(np.float32(1 << left * 2) * np.float32(scale_of(out)))
         pairs = [ar.quantize_multiplier(r) for r in (scale_of(a) / twice, scale_of(b) / twice, twice * twice / output)]
         if pairs[2][1] > 0:
             raise low.refuse(operator, "its output scale is too small", "quantize the model again")
     else:
-        left = 20
+        left = 15 if out.dtype == "int16" else 20
         twice = 2.0 * max(scale_of(a), scale_of(b))
         reals = (scale_of(a) / twice, scale_of(b) / twice, twice / ((1 << left) * scale_of(out)))
         if reals[2] >= 1.0:

@@ -10,7 +10,9 @@ import numpy as np
 from ecgdeploy.codegen import arithmetic as ar
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.lower_lstm import lower_lstm
+from ecgdeploy.codegen.lower_wide import LARGEST_WIDE_SHIFT
 from ecgdeploy.codegen.lowering import Lowering, layout
+from ecgdeploy.codegen.packing_wide import reduced
 from ecgdeploy.graph import Operator
 
 
@@ -27,11 +29,15 @@ def _batch_matmul(low: Lowering, operator: Operator) -> None:
     assert a.quantization and b.quantization and out.quantization
     product = float(np.float32(a.quantization.scale) * np.float32(b.quantization.scale))
     multiplier, shift = ar.quantize_multiplier(product / out.quantization.scale)
-    zero = out.quantization.zero_point
+    zero, (lowest, highest) = out.quantization.zero_point, ar.RANGES[out.dtype]
+    if out.dtype == "int16":
+        if b.dtype != "int16" or shift > LARGEST_WIDE_SHIFT:
+            raise low.refuse(operator, f"{a.dtype} by {b.dtype} with these scales", "quantize the model again")
+        multiplier, shift = int(reduced(np.array(multiplier))), shift - 15
     result = low.new_value(out)
     work = ir.MatMul(
         math.prod(a.shape[:-2]), rows, columns, depth, 1 if adjoint_a else depth, rows if adjoint_a else 1,
-        1 if adjoint_b else columns, depth if adjoint_b else 1, multiplier, shift, -128 - zero, 127 - zero,
+        1 if adjoint_b else columns, depth if adjoint_b else 1, multiplier, shift, lowest - zero, highest - zero,
     )  # fmt: skip
     reads = (ir.Read(a_value, whole=True), ir.Read(b_value, whole=True))
     low.add(operator.index, operator.kind, reads, result, work)

@@ -77,8 +77,8 @@ def pack_conv(
     del target
     outputs, taps, inputs = weights.shape
     segments, length, step = (1, taps * inputs, 0) if dilation == 1 or taps == 1 else (taps, inputs, dilation * inputs)
-    pairs = _pairs(weights.reshape(outputs, segments, length), 4)
-    bounds = _bounds(weights.reshape(outputs, -1), bias, input_low, input_high)
+    pairs = pair_weights(weights.reshape(outputs, segments, length), 4)
+    bounds = bounds_of(weights.reshape(outputs, -1), bias, input_low, input_high)
     sum_form = may_sum and bool(np.all(bounds.sums[1::2] < SUM_LIMIT)) and _fits_sum(pairs)
     fields = {
         "channels": outputs, "segments": segments, "length": length, "step": step, "stride": stride * inputs,
@@ -93,9 +93,9 @@ def pack_conv(
     if outputs % 2 == 0 and positions > 1 and simple:
         mode = 2 if pool == 2 else int(segments > 1)
         units = -(-length // 4)
-        instance = _conv_instance(inputs, stride, _unroll(units, taps), units, finish + 3 * narrow, sum_form, mode)
+        instance = _conv_instance(inputs, stride, unroll_of(units, taps), units, finish + 3 * narrow, sum_form, mode)
         kernel, definition = instance or (kernel, definition)
-    return PackedConv(kernel, definition, _encode(pairs, sum_form), *_scales(bias, multipliers, shifts), fields)
+    return PackedConv(kernel, definition, encode(pairs, sum_form), *_scales(bias, multipliers, shifts), fields)
 
 
 def _bias_of_bytes(weights: np.ndarray, bias: np.ndarray, offset: int) -> np.ndarray:
@@ -110,7 +110,7 @@ def reads_bytes(
     flat = weights.reshape(outputs, -1)
     return bool(
         inputs % 4 == 0 and taps * inputs % 8 == 0 and outputs % 2 == 0
-        and _simple_requantization(_bounds(flat, bias, input_low, input_high), shifts)
+        and _simple_requantization(bounds_of(flat, bias, input_low, input_high), shifts)
         and np.all(np.abs(_bias_of_bytes(flat, bias, offset)) < ACCUMULATOR_LIMIT)
     )  # fmt: skip
 
@@ -138,12 +138,12 @@ def pack_conv_bytes(
     bias = _bias_of_bytes(flat, bias, offset)
     places = np.arange(length).reshape(-1, 4)[:, [0, 2, 1, 3]].reshape(-1)
     flat = flat[:, places]
-    pairs = _pairs(flat.reshape(outputs, 1, length), 4)
+    pairs = pair_weights(flat.reshape(outputs, 1, length), 4)
     units = length // 4
     unroll = min(units, BYTES_TURN if taps > 1 else 4)  # the sizes of 1x1 convolutions share their code
     second = 4 * unroll * (((units - 1) // unroll + 1) // 2)  # elements of the second half
     halves = [part for part in (flat[:, : length - second], flat[:, length - second :]) if part.size]
-    sums = [bool(np.all(_bounds(part, bias, *limits).sums[1::2] < SUM_LIMIT)) for part in [flat, *halves]]
+    sums = [bool(np.all(bounds_of(part, bias, *limits).sums[1::2] < SUM_LIMIT)) for part in [flat, *halves]]
     sum_form = _fits_sum(pairs) and (sums[0] or (len(halves) == 2 and all(sums[1:])))
     split = int(sum_form and not sums[0])
     once = 1 if unroll == units else 2 * int(sum_form and unroll == BYTES_TURN and units % unroll == 0)
@@ -156,10 +156,10 @@ def pack_conv_bytes(
         "low": low, "high": high, "zero": zero, "form": 0 if sum_form else 1, "pool": 1, "narrow": int(narrow),
     }  # fmt: skip
     definition = f"ECGD_CONV_U8_KERNEL({name}, {', '.join(map(str, arguments))})"
-    return PackedConv(name, definition, _encode(pairs, sum_form), *_scales(bias, multipliers, shifts), fields)
+    return PackedConv(name, definition, encode(pairs, sum_form), *_scales(bias, multipliers, shifts), fields)
 
 
-def _simple_requantization(bounds: _Bounds, shifts: np.ndarray) -> bool:
+def _simple_requantization(bounds: Bounds, shifts: np.ndarray) -> bool:
     """Whether doubling the accumulator is exact and every channel shifts right by 1..30."""
     right = -np.asarray(shifts)
     return bool(np.all(bounds.accumulators < ACCUMULATOR_LIMIT) and np.all((right >= 1) & (right <= 30)))
@@ -172,7 +172,7 @@ def ending(low: int, high: int, zero: int) -> int:
     return 1 if (low, high) == (-128 - zero, 127 - zero) else CLAMP
 
 
-def _unroll(units: int, taps: int) -> int:
+def unroll_of(units: int, taps: int) -> int:
     """Units of 4 elements in a turn of the inner loop: a turn costs 3 instructions beside them, a unit 72 bytes."""
     if taps == 1 or units < 20:
         return min(units, 4)  # the sizes of 1x1 convolutions share their code
@@ -205,13 +205,13 @@ def pack_depthwise(
     A `narrow` window is bytes, each larger than the zero-point-free input by `offset`: the biases take it away.
     """
     taps, channels = weights.shape
-    pairs = _pairs(weights.T.reshape(channels, 1, taps), 4)
+    pairs = pair_weights(weights.T.reshape(channels, 1, taps), 4)
     fields = {
         "channels": channels, "taps": taps, "length": pairs.shape[2], "step": dilation * channels,
         "stride": stride * channels, "low": low, "high": high, "zero": zero,
     }  # fmt: skip
     del target, positions
-    bounds = _bounds(weights.T, bias, input_low, input_high)
+    bounds = bounds_of(weights.T, bias, input_low, input_high)
     kernel, definition = "ecgd_depthwise_any", ""
     size = 1 if narrow else 2
     apart, between = size * stride * channels, size * dilation * channels
@@ -223,26 +223,28 @@ def pack_depthwise(
         kernel = f"ecgd_depthwise{kind}_{apart}_{between}_{taps}_{('relu', 'int8', 'clamp')[finish]}"
         definition = f"ECGD_DEPTHWISE{kind.upper()}_KERNEL({kernel}, {apart}, {between}, {taps}, {finish})"
     scale = _scales(bias - offset * weights.sum(axis=0, dtype=np.int64), multipliers, shifts)
-    return PackedConv(kernel, definition, _encode(pairs, False), *scale, fields)
+    return PackedConv(kernel, definition, encode(pairs, False), *scale, fields)
 
 
 @dataclass(frozen=True, eq=False)
-class _Bounds:
-    sums: np.ndarray  # largest |sum of w x| per channel
+class Bounds:
+    """Largest magnitudes per channel."""
+
+    sums: np.ndarray  # of the sum of w x
     accumulators: np.ndarray  # with bias
 
 
-def _bounds(weights: np.ndarray, bias: np.ndarray, input_low: int, input_high: int) -> _Bounds:
+def bounds_of(weights: np.ndarray, bias: np.ndarray, input_low: int, input_high: int) -> Bounds:
     """Largest magnitudes that any input in the range can give, per channel."""
     low, high = min(input_low, 0), max(input_high, 0)
     w = weights.astype(np.int64)
     positive, negative = np.maximum(w, 0).sum(1), np.minimum(w, 0).sum(1)
     top, bottom = positive * high + negative * low, positive * low + negative * high
     b = bias.astype(np.int64)
-    return _Bounds(np.maximum(top, -bottom), np.maximum(np.abs(top + b), np.abs(bottom + b)))
+    return Bounds(np.maximum(top, -bottom), np.maximum(np.abs(top + b), np.abs(bottom + b)))
 
 
-def _pairs(weights: np.ndarray, multiple: int) -> np.ndarray:
+def pair_weights(weights: np.ndarray, multiple: int) -> np.ndarray:
     """[channels, segments, length] -> int64 [channel pairs, segments, filled length, 2], filled with zeros."""
     channels, segments, length = weights.shape
     filled = np.zeros((channels + channels % 2, segments, -(-length // multiple) * multiple), np.int64)
@@ -255,7 +257,8 @@ def _fits_sum(pairs: np.ndarray) -> bool:
     return bool(np.all((sums >= -32768) & (sums <= 32767)))
 
 
-def _encode(pairs: np.ndarray, sum_form: bool) -> np.ndarray:
+def encode(pairs: np.ndarray, sum_form: bool) -> np.ndarray:
+    """The weights' bytes in either form."""
     if sum_form:
         return (256 * pairs[..., 1] + pairs[..., 0]).astype("<i2").reshape(-1).view(np.int8)
     return pairs.astype(np.int8).reshape(-1)

@@ -101,7 +101,7 @@ def _check_types(graph: Graph, operator: Operator, dtypes: tuple[str, ...]) -> N
     if first.dtype not in dtypes:
         raise ModelError(
             f"{place}: {first.dtype} activations ({first}); this operator runs in {', '.join(dtypes)}",
-            "quantize to full int8 with `ecgdeploy quantize`, or use --engine tflm",
+            "quantize to int8 or int16x8 with `ecgdeploy quantize`, or use --engine tflm",
         )
     if operator.kind not in ("QUANTIZE", "DEQUANTIZE"):
         for index in operator.outputs:
@@ -118,3 +118,5 @@ def _check_quantized(place: str, tensor: Tensor) -> None:
     quantization = tensor.quantization
     if quantization is None or quantization.per_channel or quantization.scale <= 0:
         raise ModelError(f"{place}: {tensor} has no single positive scale", "quantize the model again")
+    if tensor.dtype == "int16" and quantization.zero_point != 0:
+        raise ModelError(f"{place}: {tensor} has a zero point; int16 is symmetric", "quantize the model again")

@@ -133,7 +133,7 @@ def test_an_arena_beyond_the_usable_memory_is_refused_with_the_largest_activatio
     [
         ("float16", "float32", "tflm", "float16"),
         ("int8", "float32", "tflm", "no hybrid kernels"),
-        ("int8", "int16", "static", "int16"),
+        ("int8", "float32", "static", "dynamic range"),
     ],
 )
 def test_a_precision_that_the_engine_lacks_is_named_with_the_operator(
