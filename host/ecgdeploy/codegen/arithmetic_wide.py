@@ -30,7 +30,7 @@ def _table(input_min: float, input_max: float, function: Callable[[np.ndarray], 
     sample = _round(value * scale)
     line = _round((after * scale + _round(value * scale)) / np.float32(2))
     bias = _round((line - _round(middle * scale)) / np.float32(2))
-    entries = np.append(sample - bias, _round(function(high[None]) * scale))
+    entries = np.append(sample - bias, _round(function(np.array([high])) * scale))
     return np.clip(entries, -32768, 32767).astype(np.int16)
 
 
