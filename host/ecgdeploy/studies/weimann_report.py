@@ -11,11 +11,12 @@ import numpy as np
 from ecgdeploy.studies import runner
 from ecgdeploy.studies import weimann_paper as paper
 from ecgdeploy.studies.tables import Bars, Report, Table
-from ecgdeploy.studies.weimann2021 import NANO
+from ecgdeploy.studies.weimann2021 import NANO, units
 from ecgdeploy.training import figures
 
 ROUNDS = 500
 NOT_RUN = "not in this form of the study"
+PENDING = "not run yet"
 Rows = dict[tuple[Any, ...], dict[str, Any]]
 
 
@@ -26,7 +27,7 @@ def key(params: dict[str, Any]) -> tuple[Any, ...]:
 
 def report(rows: list[dict[str, Any]], folder: Path) -> Report:
     """Tables of all rows so far; what did not run says why."""
-    runs = {key(row["params"]): row for row in rows if row["unit"] != NANO}
+    runs = _planned(rows) | {key(row["params"]): row for row in rows if row["unit"] != NANO}
     nano = {row["cell"].split("/")[1]: row for row in rows if row["unit"] == NANO and row["status"] == "done"}
     depth5 = next((row["params"]["depth"] for row in runs.values() if row["params"]["table"] == "5"), 34)
     helped = _helped(runs, folder)
@@ -41,9 +42,16 @@ def report(rows: list[dict[str, Any]], folder: Path) -> Report:
         title="weimann2021: transfer learning for ECG classification",
         paper="Weimann and Conrad 2021, Tables 1 to 5",
         tables=tuple(table for table in tables if table.rows),
-        remarks=tuple(_remarks(runs, helped, nano)),
+        remarks=tuple(_remarks(runs, helped, nano, folder)),
         plots=tuple(_plots(runs)),
     )
+
+
+def _planned(rows: list[dict[str, Any]]) -> Rows:
+    """What this form of the study has still to run, as rows without a figure."""
+    plan = units(rows[0]["quick"], False) if rows else ()
+    pending: dict[str, Any] = {"status": "pending", "reason": PENDING, "result": {}}
+    return {key(unit.params): {"params": unit.params} | pending for unit in plan if unit.id != NANO}
 
 
 def _figure(row: dict[str, Any] | None, name: str) -> tuple[Any, Any, Any]:
@@ -101,16 +109,18 @@ def _table5(runs: Rows, depth: int) -> Table:
 def difference(folder: Path, base: str, other: str, rounds: int = ROUNDS) -> tuple[float, float, float]:
     """Mean macro F1 (or macro AUC) of `other`'s runs less that of `base`'s, with its 95 % interval.
 
-    Both the runs and the test records are drawn again: the interval holds for other seeds and other records.
+    Both the runs and the test records are drawn again: the interval holds for other seeds and other records. Of a
+    cell of one run, the records alone; the same records for both, so that the difference is paired.
     """
     first, second = runner.arrays_of(folder, base), runner.arrays_of(folder, other)
     targets, rng = first["targets"], np.random.default_rng(0)
+    runs = [found["probabilities"] for found in (first, second)]
+    ours, theirs = (found if found.ndim == 3 else found[None] for found in runs)
 
     def mean(answers: np.ndarray, rows: np.ndarray, which: np.ndarray) -> float:
         return float(np.mean([_measure(targets[rows], answers[number][rows]) for number in which]))
 
     everything = np.arange(len(targets))
-    ours, theirs = first["probabilities"], second["probabilities"]
     estimate = mean(theirs, everything, np.arange(len(theirs))) - mean(ours, everything, np.arange(len(ours)))
     drawn = []
     for _ in range(rounds):
@@ -188,7 +198,7 @@ def _failed(rows: list[dict[str, Any]]) -> Table:
     return Table("failed", "Cells that could not run", ("cell", "why"), found)
 
 
-def _remarks(runs: Rows, helped: Table, nano: dict[str, dict[str, Any]]) -> list[str]:
+def _remarks(runs: Rows, helped: Table, nano: dict[str, dict[str, Any]], folder: Path) -> list[str]:
     remarks = []
     first = next((row for row in runs.values() if row["status"] == "done"), None)
     if first:
@@ -196,8 +206,9 @@ def _remarks(runs: Rows, helped: Table, nano: dict[str, dict[str, Any]]) -> list
         remarks.append(f"downstream: {first['provenance']['source']}, {result['test_records']} test records")
         if first["quick"]:
             options = result["network"]["options"]
+            seconds = options["samples"] / first["params"]["rate"]
             remarks.append(
-                f"quick form: an eighth of the paper's width ({options['width']}), {options['samples'] / 250:.0f}-s "
+                f"quick form: an eighth of the paper's width ({options['width']}), {seconds:.0f}-s "
                 f"records (the paper: 60 s), {result['epochs']} epochs, {len(result['runs'])} runs, "
                 "little pre-training: the figures compare methods with each other, not with the paper"
             )
@@ -208,7 +219,11 @@ def _remarks(runs: Rows, helped: Table, nano: dict[str, dict[str, Any]]) -> list
         )
     if "int8" in nano and "taught" in nano and "on-device" in nano:
         device, host, base = (nano[c]["result"]["macro_f1"] for c in ("on-device", "int8", "taught"))
-        remarks.append(f"emulated Nano: macro F1 {device:.4f}, int8 on the host {host:.4f}, float {base:.4f}")
+        change, low, high = difference(folder, nano["taught"]["cell"], nano["int8"]["cell"])
+        remarks.append(
+            f"emulated Nano: macro F1 {device:.4f}, int8 on the host {host:.4f}, float {base:.4f}; "
+            f"int8 less float {change:+.4f} (95 % {low:+.4f} to {high:+.4f})"
+        )
     return remarks
 
 

@@ -273,3 +273,45 @@ def test_workers_end_with_the_process_that_started_them(tmp_path, how):
             signal.pidfd_send_signal(watched, signal.SIGKILL)
         os.close(watched)
     assert gone, f"worker {worker} outlives its parent"
+
+
+def test_weimanns_report_tells_what_is_still_to_run_and_compares_runs_and_int8(tmp_path):
+    from ecgdeploy.studies import weimann2021
+
+    targets, rng = np.arange(40) % 4, np.random.default_rng(0)
+    good = np.eye(4)[targets]
+    network = {"options": {"width": 0.125, "samples": 1280}}
+
+    def row(unit, cell, answers, **result):
+        runner._write(
+            tmp_path,
+            {
+                "cell": cell, "unit": unit.id, "params": unit.params, "quick": True, "status": "done", "reason": "",
+                "provenance": {"source": "made up"},
+                "result": {"network": network, "epochs": 1, "test_records": 40, "pretraining": None} | result,
+            },
+            {"probabilities": answers, "targets": targets},
+        )  # fmt: skip
+
+    for unit in weimann2021.units(True, False):
+        if unit.id.startswith("cinc2017-128hz"):
+            answers = np.stack([good if "beat" in unit.id else rng.random((40, 4))] * 3)
+            runs = [weimann2021.scores(targets, {"test": each}) for each in answers]
+            mean = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
+            row(unit, unit.cells[0], answers, runs=runs, mean=mean, sd=dict.fromkeys(mean, 0.0))
+        elif unit.id == weimann2021.NANO:
+            wrong = np.roll(good, 1, axis=0)
+            more = {"bit_exact": {"identical": 40, "compared": 40}, "latency": {"median": 5}}
+            for cell, answers, facts in (("taught", good, {}), ("int8", wrong, {}), ("on-device", wrong, more)):
+                row(unit, f"nano/{cell}", answers, **weimann2021.scores(targets, {"test": answers}), **facts)
+    made = weimann2021.STUDY.report(runner.read_rows(tmp_path), tmp_path)
+    found = {table.name: table.rows for table in made.tables}
+    assert {row[:2]: row[3] for row in found["table4"]}[34, "beat 2048"] == "not run yet"
+    assert {row[:2]: row[3] for row in found["table4"]}[50, "none"] == "not in this form of the study"
+    assert {row[:2]: row[3] for row in found["table3"]}[128, "beat 2048"] == 1.0
+    (helped,) = found["helped"]
+    assert helped[:5] == ("cinc2017", 128, 0.75, 18, "beat 2048")
+    assert 0 < helped[6] <= helped[5] <= helped[7]
+    assert helped[8] == "helped"
+    assert any("10-s records" in line for line in made.remarks)
+    assert any("int8 less float -1.0000 (95 % -1.0000 to -1.0000)" in line for line in made.remarks)
