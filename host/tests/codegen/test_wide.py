@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from random_wide import LAYERS, many_wide_layers
-from tflite_builder import Builder
+from tflite_builder import SAME, Builder
 
 from ecgdeploy.codegen import generate, plan
 from ecgdeploy.codegen.host import QUICK, HostEngine
 from ecgdeploy.graph import read_tflite
 from ecgdeploy.measure.bench import run_on_board
 from ecgdeploy.measure.bench.models import random_inputs
+from ecgdeploy.measure.verify import verify
 from ecgdeploy.reference import TflmReference
 
 PER_MODEL = 51
@@ -42,6 +43,52 @@ def _check_on_host(seed):
 @pytest.mark.parametrize("seed", range(4))
 def test_random_layers_on_this_machine(seed):
     _check_on_host(seed)
+
+
+def _beat_network():
+    """The shape of beat-cnn in int16x8: four convolutions with pools, a mean, two dense layers, a softmax."""
+    draw, b = np.random.default_rng(5), Builder()
+    x, channels, time, scale = b.input((1, 1, 256, 1), "int16", 2.0**-12), 1, 256, 2.0**-12
+    for outputs, taps, pooled in ((16, 7, True), (32, 7, True), (32, 5, True), (64, 5, False)):
+        w = draw.integers(-127, 128, (outputs, 1, taps, channels)).astype(np.int8)
+        scales = np.float32(draw.uniform(0.5, 2, outputs) / (70 * np.sqrt(taps * channels)))
+        bias = b.constant(draw.integers(-(1 << 18), 1 << 18, outputs), scale=scales * scale)
+        y = b.tensor((1, 1, time, outputs), "int16", scale)
+        options = {"padding": SAME, "strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1,
+                   "fusedActivationFunction": 1}  # fmt: skip
+        b.operator("CONV_2D", [x, b.constant(w, scale=scales), bias], [y], ("Conv2DOptions", options))
+        x, channels = y, outputs
+        if pooled:
+            time //= 2
+            x = b.tensor((1, 1, time, channels), "int16", scale)
+            options = {"padding": SAME, "strideW": 2, "strideH": 1, "filterWidth": 2, "filterHeight": 1}
+            b.operator("MAX_POOL_2D", [y], [x], ("Pool2DOptions", options))
+    y = b.tensor((1, channels), "int16", scale / 3)
+    b.operator("MEAN", [x, b.constant(np.array([1, 2], np.int32))], [y], ("ReducerOptions", {"keepDims": False}))
+    for units in (32, 3):
+        w = draw.integers(-127, 128, (units, channels)).astype(np.int8)
+        bias = b.constant(draw.integers(-(1 << 18), 1 << 18, units), scale=scale * 1e-3)
+        x, y = y, b.tensor((1, units), "int16", scale)
+        weights = b.constant(w, scale=1 / (70 * np.sqrt(channels)))
+        b.operator("FULLY_CONNECTED", [x, weights, bias], [y], ("FullyConnectedOptions", {}))
+        channels = units
+    result = b.tensor((1, 3), "int16", 2.0**-15)
+    b.operator("SOFTMAX", [y], [result], ("SoftmaxOptions", {"beta": 1.0}))
+    return b.finish([result])
+
+
+def test_a_beat_network_is_verified_on_the_emulated_board(tmp_path):
+    model = tmp_path / "beat_16x8.tflite"
+    model.write_bytes(_beat_network())
+    result = verify(model, count=6, emulate=True)
+    assert result.exact
+    assert result.compared == {"host": 18, "board": 18}
+
+
+def test_its_sums_are_proven_to_fit_32_bits_and_its_pools_are_part_of_its_convolutions():
+    source = generate(read_tflite(_beat_network()), "cortex-m4").files["ecgd_model.c"]
+    assert source.count("ECGD_CONV_WIDE_KERNEL(") == 4 and source.count("CONV_2D+MAX_POOL_2D") >= 3
+    assert "ecgd_conv_long" not in source
 
 
 @pytest.mark.parametrize(
