@@ -35,7 +35,12 @@ def consumers(model: Any) -> dict[str, list[Any]]:
     for layer in model.layers:
         for node in layer._inbound_nodes:
             for tensor in node.input_tensors:
-                found[tensor._keras_history.operation.name].append(layer)
+                producer = tensor._keras_history.operation.name
+                if producer not in found:
+                    raise ModelError(
+                        f"{model.name}: {producer} is no layer", "QAT takes models of layers only"
+                    )
+                found[producer].append(layer)
     return found
 
 

@@ -61,11 +61,13 @@ def load(path: Path, shape: tuple[int, int], classes: tuple[str, ...], multilabe
     wanted = tuple(extent if extent is not None else shape[0] for extent in have)
     reshaped = signal if wanted == (1, *shape) else keras.layers.Reshape(wanted, name="ecg_reshape")(signal)
     try:
-        # call and not __call__: the layers themselves, not a model in a model, which QAT would not open
-        answer = own.call(reshaped)
+        # the layers themselves, not a model in a model, which QAT would not open
+        answer = keras.Function(inputs, own.outputs).call([reshaped]) if inputs else own.call(reshaped)
     except Exception as error:
         text = " ".join(str(error).split())[:140]
         raise ModelError(f"{path.name} does not take {shape[0]} samples x {shape[1]} leads: {text}", _SAVE) from None
+    if isinstance(answer, (list, tuple)) and len(answer) == 1:
+        answer = answer[0]
     if isinstance(answer, (list, tuple, dict)):
         raise ModelError(f"{path.name}: {len(answer)} outputs", "one is supported, a probability each class")
     width = tuple(answer.shape[1:])

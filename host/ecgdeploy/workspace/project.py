@@ -43,7 +43,7 @@ class ModelPart(Part):
 class QuantizePart(Part):
     """What is made of the trained model, and which file is deployed."""
 
-    precision: Literal["int8", "int8-qat", "float32"] = Field("int8", description="of the deployed file")
+    precision: Literal["int8", "int8-qat", "float32"] = Field("int8", description="of the deployed file; int8-qat trains on, for networks of 1 x k Conv2D")
     calibration: int = Field(512, ge=1, description="training windows that set the ranges")
 
 
@@ -104,8 +104,10 @@ class Project:
 
     @property
     def firmware(self) -> Path:
-        """Where ``build`` puts the firmware's project."""
-        return self.folder / "firmware"
+        """Where ``build`` puts the firmware's project: one folder a board, engine and kind of device."""
+        board = self.content.board
+        parts = (Path(board.name).stem, board.engine, "emulated" if board.emulate else None)
+        return self.folder / "firmware" / "-".join(part for part in parts if part)
 
     def built(self) -> Path | None:
         """The firmware, where it was built from what is deployed now, for the board as it is set now."""
