@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from random_functions import many_functions
 from random_models import many_layers
 from random_networks import random_network
+from random_planes import many_planes
 from test_lstm import lstm
 from tflite_builder import VALID, Builder
 
-from ecgdeploy.codegen import generate
+from ecgdeploy.codegen import STORAGES, WEIGHTS, generate
 from ecgdeploy.codegen.host import HostEngine
 from ecgdeploy.errors import ModelError
 from ecgdeploy.graph import read_tflite
@@ -67,16 +69,18 @@ def test_random_and_saturating_inputs_give_tflms_bytes(name, count):
 
 def test_mutated_models_are_refused_or_generated():
     draw = random.Random(3)
-    originals = [many_layers(7, 20), random_network(8), lstm(1, 24, backwards=True)]
+    originals = [
+        many_layers(7, 20), random_network(8), lstm(1, 24, backwards=True), many_planes(3, 12), many_functions(5, 26),
+    ]  # fmt: skip
     generated = 0
-    for _ in range(1200):
+    for _ in range(600):
         data = bytearray(draw.choice(originals))
         for _ in range(draw.choice((1, 1, 3))):
             data[draw.randrange(len(data))] = draw.randrange(256)
         try:
             graph = read_tflite(bytes(data))
             if draw.random() < 0.1:
-                generate(graph, "cortex-m4")
+                generate(graph, "cortex-m4", draw.choice(WEIGHTS), draw.choice(STORAGES))
                 generated += 1
         except ModelError:
             continue
