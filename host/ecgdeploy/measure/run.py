@@ -277,7 +277,8 @@ def _result(request: Request, model: ModelFile, test: TestView, answers: _Answer
     values = test.arrays(len(model.inputs))
     outputs = [coding.decode(output) for coding, output in zip(model.outputs, answers.outputs, strict=True)]
     columns = {"device": _joined(outputs, model, request)}
-    columns["host int8" if model.outputs[0].scale else "host float32"] = _host(model, request, values)
+    precision = {"int16": "int16x8", "float32": "float32"}.get(model.outputs[0].dtype.name, "int8")
+    columns[f"host {precision}"] = _host(model, request, values)
     if request.float_model is not None:
         columns["host float32"] = _host(ModelFile.read(request.float_model), request, values)
     records = np.asarray(test.record_ids)
