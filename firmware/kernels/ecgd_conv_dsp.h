@@ -487,7 +487,7 @@ __asm__(
 "    ecgd_conv_around 2, 1, 4\n"
 
 /* Three windows of bytes, `r2` bytes apart, side by side for the inner loop that reads all three at once: of every four
- * elements first 0 and 2, then 1 and 3, at the three positions. r0: out, r1: window, r3: elements, a multiple of 8. */
+ * elements first 0 and 2, then 1 and 3, at the three positions. r0: out, r1: window, r3: elements, a multiple of 4. */
 "    .pushsection .text.ecgd_interleave, \"ax\", %progbits\n"
 "    .syntax unified\n"
 "    .thumb\n"
@@ -499,9 +499,11 @@ __asm__(
 "    push {r4-r9}\n"
 "    add r12, r1, r2, lsl #1\n"
 "    add r2, r2, r1\n"
+"    mov r6, r3\n"
 "    add r3, r3, r1\n"
+"    tst r6, #4\n"
+"    bne 2f\n"                          /* an odd number of fours */
 "1:\n"
-"    .rept 2\n"
 "    ldr r7, [r1], #4\n"
 "    ldr r8, [r2], #4\n"
 "    ldr r9, [r12], #4\n"
@@ -512,7 +514,17 @@ __asm__(
 "    uxtb16 r8, r8, ror #8\n"
 "    uxtb16 r9, r9, ror #8\n"
 "    stmia r0!, {r4-r9}\n"
-"    .endr\n"
+"2:\n"
+"    ldr r7, [r1], #4\n"
+"    ldr r8, [r2], #4\n"
+"    ldr r9, [r12], #4\n"
+"    uxtb16 r4, r7\n"
+"    uxtb16 r5, r8\n"
+"    uxtb16 r6, r9\n"
+"    uxtb16 r7, r7, ror #8\n"
+"    uxtb16 r8, r8, ror #8\n"
+"    uxtb16 r9, r9, ror #8\n"
+"    stmia r0!, {r4-r9}\n"
 "    cmp r1, r3\n"
 "    bne 1b\n"
 "    pop {r4-r9}\n"

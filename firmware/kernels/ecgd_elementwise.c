@@ -223,10 +223,13 @@ void ecgd_load_int8(const int8_t *in, uint32_t count, int16_t zero, int16_t *out
     for (; i + 4 <= count; i += 4) {
         uint32_t bytes;
         memcpy(&bytes, in + i, sizeof bytes);
-        const uint32_t even = (uint32_t)__ssub16(__sxtb16((int8x4_t)bytes), zeros);
-        const uint32_t odd = (uint32_t)__ssub16(__sxtb16((int8x4_t)(bytes >> 8 | bytes << 24)), zeros);
-        put_two(out + i, (int16x2_t)((even & 0xffffu) | odd << 16));
-        put_two(out + i + 2, (int16x2_t)(even >> 16 | (odd & 0xffff0000u)));
+        uint32_t even, low;
+        __asm__("sxtb16 %0, %1\n\tsxtb16 %1, %1, ror #8\n\tssub16 %0, %0, %3\n\tssub16 %1, %1, %3\n\t"
+                "pkhbt %2, %0, %1, lsl #16\n\tpkhtb %1, %1, %0, asr #16"
+                : "=&r"(even), "+r"(bytes), "=&r"(low)
+                : "r"(zeros));
+        put_two(out + i, (int16x2_t)low);
+        put_two(out + i + 2, (int16x2_t)bytes);
     }
 #endif
     for (; i < count; i++) {

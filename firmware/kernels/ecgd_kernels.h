@@ -76,7 +76,7 @@ ecgd_conv_kernel_t ecgd_conv_any;
 
 /* The same for a contiguous window of bytes (q + 128; the biases are of those): an instance sets three windows side by
  * side in `scratch`, 6 * length bytes, so that one load brings two elements of each. Elements 1 and 2 of every four
- * weights stand in each other's place; `length` is a multiple of 8. */
+ * weights stand in each other's place; `length` is a multiple of 4. */
 typedef void ecgd_conv_u8_kernel_t(const ecgd_conv_t *conv, const uint8_t *window, uint32_t positions, int16_t *scratch,
                                    void *out);
 void ecgd_conv_u8_portable(const ecgd_conv_t *conv, const uint8_t *window, uint32_t positions, void *out);
@@ -179,6 +179,9 @@ typedef struct {
 } ecgd_softmax_t;
 
 void ecgd_softmax(const ecgd_softmax_t *op, const int16_t *in, uint32_t rows, uint32_t depth, int16_t *out);
+
+/* What is kept of a window, moved to its start: `to` lies before `from`. Word by word where both are aligned to words. */
+void ecgd_move_down(void *to, const void *from, uint32_t bytes);
 
 /* --- the borders: bytes of the link to activations and back ------------------------------------------------------ */
 

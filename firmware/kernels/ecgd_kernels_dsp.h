@@ -20,8 +20,8 @@
  * same for a window of bytes.
  *
  * ECGD_CONV_U8_KERNEL(name, unroll, once, finish, form, halves) defines an ecgd_conv_u8_kernel_t. `halves` is 1 where the
- * sum of the odd channel fits 24 bits in either half of the window only (packing.py knows where it is cut). `once` is 2
- * where every turn is 32 units, in the sum form: its weights take fewer loads then.
+ * sum of the odd channel fits 24 bits in either half of the window only (packing.py knows where it is cut). 2 is
+ * added to `once` where every turn is whole and weights are in the sum form: they take fewer loads then.
  *
  * One turn of a convolution computes two output channels (a, b) at three positions: per 4 elements 1 load of weights, 2 unpackings,
  * 3 loads of data and 12 SMLAD for 24 products. With h = 256 * b + a in a halfword, SXTB16 gives a, and h itself is
@@ -245,21 +245,20 @@ __asm__(
 "    smlad r3, r12, \\h, r3\n"
 "    smlad r4, lr, \\h, r4\n"
 ".endm\n"
-".macro ecgd_whole_turn\n"              /* 32 units with 22 loads of weights */
-"    nop.w\n"                           /* 32 units of 67 bytes, as the entry is counted */
-"    nop.w\n"
-"4:\n"
-"    .rept 21\n"
+".macro ecgd_whole_turn unroll\n"       /* three words of weights a load */
+"    .rept (2 * \\unroll) / 3\n"
 "    ldmia r0!, {r8, r9, r11}\n"
 "    ecgd_step_of_three r8\n"
 "    ecgd_step_of_three r9\n"
 "    ecgd_step_of_three r11\n"
 "    .endr\n"
+"    .if (2 * \\unroll) % 3 == 2\n"
+"    ldrd r8, r9, [r0], #8\n"
+"    ecgd_step_of_three r8\n"
+"    ecgd_step_of_three r9\n"
+"    .elseif (2 * \\unroll) % 3 == 1\n"
 "    ldr r8, [r0], #4\n"
 "    ecgd_step_of_three r8\n"
-"5:\n"
-"    .if (5b - 4b) != 32 * 67 - 8\n"
-"    .error \"the unrolled loop has another size than its entry assumes\"\n"
 "    .endif\n"
 ".endm\n"
 ".macro ecgd_conv_u8_inner name, unroll, once, form\n"
@@ -269,18 +268,19 @@ __asm__(
 "    .thumb\n"
 "    .p2align 2\n"
 "\\name:\n"
-"    .word 5f + 1\n"
-"    .if \\once == 2\n"
-"    .hword 67, 32\n"
+"    .if \\once >= 2\n"                /* every turn is whole: the entry is the start */
+"    .word 4f + 1\n"
+"    .hword 0, \\unroll\n"
 "    .else\n"
+"    .word 5f + 1\n"
 "    .hword 4 * (17 + 2 * \\form), \\unroll\n"
 "    .endif\n"
 "    .hword 0, 0\n"
 "    .word 2\n"                         /* 24 bytes of x in a unit */
-"    .if \\once == 2\n"
-"    ecgd_whole_turn\n"
-"    .else\n"
 "4:\n"
+"    .if \\once >= 2\n"
+"    ecgd_whole_turn \\unroll\n"
+"    .else\n"
 "    .rept \\unroll\n"
 "    ldrd r8, r9, [r0], #8\n"
 "    sxtb16 r11, r8\n"
@@ -300,7 +300,7 @@ __asm__(
 "    .endif\n"
 "    .endif\n"
 "    ldr r8, [sp, #ecgd_f_x_end]\n"
-"    .if \\once != 1\n"
+"    .if !(\\once & 1)\n"
 "    cmp r1, r8\n"
 "    bne.w 4b\n"
 "    .endif\n"

@@ -21,6 +21,14 @@ static inline uint8_t in_range(int32_t x, int32_t low, int32_t high) {
     return (uint8_t)(x < low ? low : (x > high ? high : x));
 }
 
+#ifdef ECGD_DSP
+/* The larger bytes of two fours. */
+static inline uint32_t larger(uint32_t x, uint32_t y) {
+    (void)__usub8((uint8x4_t)x, (uint8x4_t)y);
+    return (uint32_t)__sel((uint8x4_t)x, (uint8x4_t)y);
+}
+#endif
+
 void ecgd_max_pool_u8(const ecgd_pool_t *pool, const uint8_t *window, uint32_t positions, uint8_t *out) {
     const uint32_t channels = pool->channels;
     const int32_t low = pool->low + pool->zero + 128, high = pool->high + pool->zero + 128;
@@ -28,16 +36,16 @@ void ecgd_max_pool_u8(const ecgd_pool_t *pool, const uint8_t *window, uint32_t p
         uint32_t c = 0;
 #ifdef ECGD_DSP
         if (low <= 0 && high >= 255) { /* a clamp wider than the type has nothing to do */
-            for (; c + 4 <= channels; c += 4) {
-                const uint8_t *x = window + c;
-                uint8x4_t best = (uint8x4_t)four(x);
-                for (uint32_t k = pool->taps; k > 1; k--) {
-                    x += channels;
-                    const uint8x4_t next = (uint8x4_t)four(x);
-                    (void)__usub8(best, next);
-                    best = (uint8x4_t)__sel(best, next);
+            for (const uint8_t *x = window; c + 4 <= channels; c += 4, x += 4) {
+                uint32_t best = four(x);
+                if (pool->taps == 3) {
+                    best = larger(larger(best, four(x + channels)), four(x + 2 * channels));
+                } else {
+                    for (uint32_t k = 1; k < pool->taps; k++) {
+                        best = larger(best, four(x + k * channels));
+                    }
                 }
-                put_four(out + c, (uint32_t)best);
+                put_four(out + c, best);
             }
         }
 #endif

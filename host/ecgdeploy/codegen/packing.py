@@ -106,10 +106,10 @@ def reads_bytes(
     weights: np.ndarray, bias: np.ndarray, shifts: np.ndarray, input_low: int, input_high: int, offset: int
 ) -> bool:
     """Whether a convolution has a kernel that reads bytes (arguments as in `pack_conv_bytes`)."""
-    outputs, taps, inputs = weights.shape
+    outputs, _, inputs = weights.shape
     flat = weights.reshape(outputs, -1)
     return bool(
-        inputs % 4 == 0 and taps * inputs % 8 == 0 and outputs % 2 == 0
+        inputs % 4 == 0 and outputs % 2 == 0
         and _simple_requantization(bounds_of(flat, bias, input_low, input_high), shifts)
         and np.all(np.abs(_bias_of_bytes(flat, bias, offset)) < ACCUMULATOR_LIMIT)
     )  # fmt: skip
@@ -146,10 +146,10 @@ def pack_conv_bytes(
     sums = [bool(np.all(bounds_of(part, bias, *limits).sums[1::2] < SUM_LIMIT)) for part in [flat, *halves]]
     sum_form = _fits_sum(pairs) and (sums[0] or (len(halves) == 2 and all(sums[1:])))
     split = int(sum_form and not sums[0])
-    once = 1 if unroll == units else 2 * int(sum_form and unroll == BYTES_TURN and units % unroll == 0)
+    once = int(unroll == units) + 2 * int(sum_form and units % unroll == 0)
     kind = ("relu", "int8", "clamp", "relu_u8", "int8_u8")[finish + 3 * narrow]
     name = f"ecgd_conv_u8_{unroll}_{kind}{'' if sum_form else '_bytes'}{'_halves' * split}"
-    name += ("", "_once", "_whole")[once]
+    name += ("", "_once", "_whole", "_whole_once")[once]
     arguments = (unroll, once, finish + 3 * narrow, 0 if sum_form else 1, split)
     fields = {
         "channels": outputs, "segments": 1, "length": length, "step": 0, "stride": stride * inputs,

@@ -90,6 +90,7 @@ def make_plan(network: ir.Network) -> Plan:
         plain.trace.events, 1
     )  # so many more inferences may be played to choose between plans
     streams = [_planned(network, "stream", *_stream_quanta(network, narrow)) for narrow in NARROW[:budget]]
+    streams.append(_planned(network, "stream", *_stream_quanta(network, first=2)))
     stream = min([plain, *streams], key=lambda plan: price(network, plan))
     stream = _improved(network, stream, budget - len(streams))
     layers = _planned(network, "layers", *_layer_quanta(network))
@@ -131,7 +132,7 @@ NARROW = (8, 16, 32, 64)
 PACKED_TURNS = (2, 4, 6, 8)
 EVENTS_PLAYED = 250_000
 # what a percent of memory may cost in percent of instructions: by the length of calls and the storage, by phases
-WORTH, PHASE_WORTH = 0.2, 0.15
+WORTH, PHASE_WORTH = 0.22, 0.15
 
 
 def price(network: ir.Network, plan: Plan, worth: float = WORTH) -> float:
@@ -145,11 +146,13 @@ def estimate(network: ir.Network, plan: Plan) -> float:
     for stage in network.stages:
         fires = plan.trace.fires[stage.index]
         total += 60.0 * fires
+        if isinstance(stage.work, ir.Input):  # every stage is asked then
+            total += ASKING * len(network.stages) * fires
         if isinstance(stage.work, ir.Conv):
             outputs, taps, inputs = stage.work.weights.shape
             block = -(-min(plan.quanta[stage.index], network.values[stage.writes].time) // CONV_BLOCK) * CONV_BLOCK
             if network.values[stage.reads[0].value].narrow and interleaved(network, stage):
-                total += fires * block * taps * inputs * (0.73 * outputs + 1.0) + fires * block * outputs * 17.0
+                total += fires * block * taps * inputs * (0.72 * outputs + 1.0) + fires * block * outputs * 17.0
                 continue
             total += fires * block * outputs * (0.8 * taps * inputs + 17.0)
             if network.values[stage.reads[0].value].narrow:
@@ -173,6 +176,7 @@ def estimate(network: ir.Network, plan: Plan) -> float:
     return total
 
 
+ASKING = 12.0  # instructions that ask a stage which has nothing to do
 # instructions a weight: by bits, and for a table
 UNPACKING = {1: 0.9, 2: 0.9, 3: 1.5, 4: 1.0, 5: 1.5, 6: 1.5, 7: 2.1}
 LOOKING_UP = 5.0
@@ -213,7 +217,7 @@ def _improved(network: ir.Network, plan: Plan, budget: int) -> Plan:
 
 
 def _stream_quanta(
-    network: ir.Network, narrow: int = 0, turns: Mapping[int, int] | None = None
+    network: ir.Network, narrow: int = 0, turns: Mapping[int, int] | None = None, first: int = 1
 ) -> tuple[dict[int, int], int]:
     quanta: dict[int, int] = {}
     producer = {s.writes: s for s in network.stages if s.writes >= 0}
@@ -228,7 +232,8 @@ def _stream_quanta(
             quanta[stage.index] = min(FLOAT_BLOCK, time)
         elif isinstance(stage.work, (ir.Conv, ir.Depthwise)):
             channels = max(network.values[stage.writes].channels, network.values[stage.reads[0].value].channels)
-            blocks = (turns or {}).get(stage.index, 1)
+            reads_input = isinstance(producer[stage.reads[0].value].work, ir.Input)
+            blocks = max((turns or {}).get(stage.index, 1), first if reads_input else 1)
             quanta[stage.index] = min(CONV_BLOCK * max(blocks, 2 if channels <= narrow else 1), time)
         elif isinstance(stage.work, (ir.Pad, ir.PadBox, ir.Move, ir.MatMul)) or _rows(stage) or (
             isinstance(stage.work, ir.Concat) and stage.work.axis == "time"

@@ -18,6 +18,10 @@ static void pool_at_edges(void (*pool)(const ecgd_pool_t *, const int16_t *, uin
                           const int16_t *x, int at, int length, int n, int16_t *out)
 {
     int whole = 0;
+    if (at >= 0 && at + (n - 1) * op->stride + op->taps <= length) { /* the usual case */
+        pool(op, x, (uint32_t)n, out);
+        return;
+    }
     for (int p = 0; p < n; p += whole, at += whole * op->stride, x += whole * op->stride * op->channels,
              out += whole * op->channels) {
         whole = at < 0 || at + op->taps > length ? 0 : least(n - p, (length - op->taps - at) / op->stride + 1);
@@ -149,7 +153,7 @@ ECGD_APART static void slide_many(void *window, int row, position_t *filled, pos
     for (int r = 0; r < count; r++) {
         *readers[r] = (position_t)(*readers[r] - by);
     }
-    memmove(window, (uint8_t *)window + by * row, (size_t)(*filled * row));
+    ecgd_move_down(window, (uint8_t *)window + by * row, (uint32_t)(*filled * row));
 }
 
 /* The same for one reader or two. */

@@ -17,6 +17,8 @@ from ecgdeploy.codegen.plan import Plan, estimate, interleaved, make_plan, price
 STORAGES = ("auto", "bytes", "int16")
 SMALL_ARENA = 2048
 """Bytes of an arena that needs no saving: there a value is narrow only where that takes no instructions."""
+LEAST_OUTPUTS = 24
+"""Output channels of a convolution of several taps that pay for setting its windows side by side."""
 MOST_SUMMED = 257
 """Bytes whose sum fits 16 bits."""
 
@@ -62,8 +64,8 @@ def _narrowed(network: ir.Network, chosen: frozenset[int]) -> ir.Network:
 def candidates(network: ir.Network, widened: bool = False) -> list[frozenset[int]]:
     """Values that can be kept as bytes, in groups that must be so together.
 
-    Those that a convolution of several taps reads, and cannot interleave, are among them only if they may be `widened`:
-    its windows overlap, so that every position would be widened again and again.
+    Those that a convolution of several taps reads, and does not interleave, are among them only if they may be
+    `widened`: its windows overlap, so that every position would be widened again and again.
     """
     group = {v.index: v.index for v in network.values}
 
@@ -109,7 +111,8 @@ def _allows(network: ir.Network, stage: ir.Stage, value: int, widened: bool) -> 
             return ending(work.requant.low, work.requant.high, y.zero_point) != CLAMP
         read = stage.reads[0]
         windowed = not read.whole and work.pool == 1 and network.values[value].time > 1
-        return windowed and (widened or read.reach == 1 or interleaved(network, stage))
+        paid = work.weights.shape[0] >= LEAST_OUTPUTS and interleaved(network, stage)
+        return windowed and (widened or read.reach == 1 or paid)
     if isinstance(work, ir.Depthwise) and work.packing is None:
         return value != stage.writes and not stage.reads[0].whole
     if isinstance(work, ir.Mean):

@@ -35,6 +35,9 @@ SHAPES = (
     Shape(8, 3, 40, 3, positions=4, narrow=False),
     Shape(8, 5, 8, ending="int8", positions=8),
     Shape(2, 1, 8, positions=3),
+    Shape(6, 7, 12, 2, positions=4),  # an odd number of fours, one turn
+    Shape(4, 1, 4, positions=3),
+    Shape(4, 9, 20, 2, ending="int8", positions=4),
     Shape(10, 1, 24, 2, positions=10, ending="int8"),
     Shape(6, 3, TURN, level="large", positions=4),
     Shape(6, 5, 104, level="large", ending="int8"),  # the first turn is a partial one
