@@ -22,7 +22,7 @@ BESIDE = {
 @click.option("--model", default="beat-cnn", show_default=True, help="A preset of the zoo, or a .tflite file.")
 @click.option("--float-model", type=click.Path(path_type=Path), help="Its float32 .tflite, for the host's column.")
 @click.option("--engine", help="static, tflm or litert; default: the board's.")
-@click.option("--task", default="mitbih-beats", show_default=True, help="Test set; see 'ecgdeploy data list'.")
+@click.option("--task", help="Test set; see 'ecgdeploy data list' [default: the preset's, else mitbih-beats].")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the recordings [default: $ECGDEPLOY_DATA].")
 @click.option("--limit", type=click.IntRange(1), help="At most this many windows a record, spread evenly.")
 @click.option("--emulate", is_flag=True, help="Run on the board's emulated twin.")
@@ -33,6 +33,7 @@ BESIDE = {
 @click.option("--output", type=click.Path(path_type=Path), help="Run folder [default: runs/BOARD-MODEL-ENGINE].")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run in the same folder.")
 @click.option("--gates", type=click.Path(path_type=Path), help="Declare what the run has to reach; see 'gate'.")
+@click.option("--operators", is_flag=True, help="Also count instructions per operator (static, Cortex-M4; emulated).")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write the page here too [always in the run folder].")
 @click.pass_context

@@ -48,6 +48,13 @@ def show(name: str, as_json: bool) -> None:
         figures = ", ".join(f"{k} {v:.4f}" for k, v in facts["test"].items())
         click.echo(f"{precision}: {facts['bytes']} bytes, {figures}")
         click.echo(f"  {getattr(preset, precision)}")
+    from ecgdeploy.measure.card import NAME, read
+
+    device = read(preset.config.parent / NAME)
+    figures = ", ".join(f"{k} {v:.4f}" for k, v in device["scores"].items())
+    click.echo(f"on {device['board']} (emulated), {device['windows']:,} windows of {device['records']} records: {figures}")
+    click.echo(f"  {device['instructions_median']:,} instructions, flash {device['flash']:,} B, RAM {device['ram']:,} B, "
+               f"{device['identical']:,} of {device['windows']:,} identical to TFLM")
 
 
 @zoo.command()
@@ -64,14 +71,13 @@ def pack(run: Path, folder: Path, summary: str, intended_use: str, not_for: str)
     click.echo(f"{folder}: {card['name']}, {', '.join(card['files'])}, card.json")
 
 
-def _measured(name: str, board: str, limit: int | None) -> dict[str, Any]:
+def _measured(name: str, board: str, limit: int | None, first: int | None = None) -> dict[str, Any]:
     from ecgdeploy.cli.progress import progress
     from ecgdeploy.measure.card import figures
     from ecgdeploy.measure.session import Choice, run
 
     with tempfile.TemporaryDirectory() as folder, progress() as report:
-        task = "mitbih-beats"
-        choice = Choice(board=board, model=name, task=task, limit=limit, emulate=True, output=Path(folder) / "run")
+        choice = Choice(board=board, model=name, limit=limit, first=first, emulate=True, output=Path(folder) / "run")
         return figures(run(choice, report).result, limit)
 
 
@@ -82,28 +88,34 @@ def _measured(name: str, board: str, limit: int | None) -> dict[str, Any]:
 def card(name: str, board: str, limit: int) -> None:
     """Measure a preset on the emulated board and write its card's figures (device.json)."""
     from ecgdeploy import zoo as models
-    from ecgdeploy.measure.card import NAME, write
+    from ecgdeploy.measure.card import NAME, QUICK, QUICK_WINDOWS, write
 
     path = models.preset(name).config.parent / NAME
-    write(path, _measured(name, board, limit))
+    found = _measured(name, board, limit)
+    write(path, found | {QUICK: _measured(name, board, limit, QUICK_WINDOWS)})
     click.echo(path)
 
 
 @zoo.command()
 @click.argument("wanted", nargs=-1, metavar="[NAME]...")
+@click.option("--quick", is_flag=True, help="Only the card's quick figures, of its first windows (for CI).")
 @click.option("--json", "as_json", is_flag=True, help="Print what no longer holds as JSON.")
-def verify(wanted: tuple[str, ...], as_json: bool) -> None:
+def verify(wanted: tuple[str, ...], quick: bool, as_json: bool) -> None:
     """Measure presets again [default: all] and hold every figure of their cards, exactly; exit 1 when one differs."""
     from ecgdeploy import zoo as models
     from ecgdeploy.errors import GateError
-    from ecgdeploy.measure.card import NAME, differences, read
+    from ecgdeploy.measure.card import NAME, QUICK, QUICK_WINDOWS, differences, read
 
     found = {}
     for name in wanted or models.names():
         kept = read(models.preset(name).config.parent / NAME)
-        found[name] = differences(kept, _measured(name, kept["board"], kept["limit"]))
+        if quick:
+            kept = kept[QUICK]
+        now = _measured(name, kept["board"], kept["limit"], QUICK_WINDOWS if quick else None)
+        found[name] = differences(kept, now)
         if not as_json:
-            click.echo(f"{name}: " + ("; ".join(found[name]) or "every figure holds"))
+            held = f"every {'quick ' * quick}figure holds ({now['windows']:,} windows of {now['records']} records)"
+            click.echo(f"{name}: " + ("; ".join(found[name]) or held))
     if as_json:
         click.echo(json.dumps(found, indent=2, sort_keys=True))
     if missed := [name for name, lines in found.items() if lines]:

@@ -9,7 +9,7 @@ from typing import Any
 from ecgdeploy.errors import DataError
 from ecgdeploy.provenance import write_atomic
 
-SCHEMA = 1
+SCHEMA = 2
 NAME = "device.json"
 # the emulator's figures are exact and repeatable: what differs has changed
 EXACT = "exact"
@@ -51,7 +51,21 @@ def write(path: Path, content: dict[str, Any]) -> None:
     write_atomic(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
+QUICK = "quick"
+#: windows of the quick check, enough to run every operator and to see another answer
+QUICK_WINDOWS = 12
+
+
 def differences(card: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """Every figure that no longer holds, as ``name: card, now``; empty when all do."""
-    return [f"{key}: card {card.get(key)}, now {found.get(key)}" for key in sorted(card.keys() | found.keys())
-            if card.get(key) != found.get(key)]
+    """Every figure that no longer holds, as ``name: card, now``; empty when all do.
+
+    A part of the card that was not measured again (`found` lacks ``quick``) is not looked at.
+    """
+    keys = sorted((card.keys() | found.keys()) - ({QUICK} - found.keys()))
+    lines = []
+    for key in keys:
+        if key == QUICK:
+            lines += [f"{QUICK}: {line}" for line in differences(card.get(key, {}), found[key])]
+        elif card.get(key) != found.get(key):
+            lines.append(f"{key}: card {card.get(key)}, now {found.get(key)}")
+    return lines

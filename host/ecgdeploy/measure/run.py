@@ -22,7 +22,7 @@ from ecgdeploy.measure.references import (
     repeats_litert,
 )
 from ecgdeploy.measure.result import BitExact, Latency, LinkUse, MeasureResult, Memory
-from ecgdeploy.measure.score import score_column
+from ecgdeploy.measure.score import per_record, score_column
 from ecgdeploy.measure.validity import TIME, spoilt
 from ecgdeploy.measure.validity import codes as validity_codes
 from ecgdeploy.provenance import canonical_json, sha256_file, sha256_json, versions, write_atomic
@@ -56,6 +56,7 @@ class Request:
     gates : what the run has to reach, declared with it.
     board_state : reads a Linux board's heat, throttling and power (`BoardState` as a dict), before and after the run.
     on_board : lets a Linux board time itself (`ecgdeploy.measure.on_board`), after the run.
+    operators : also count the instructions of each operator, in an emulated image of their own.
     """
 
     model: Path
@@ -72,6 +73,7 @@ class Request:
     board_state: Callable[[], dict[str, Any]] | None = None
     on_board: Callable[[], dict[str, Any]] | None = None
     gates: Gates | None = None
+    operators: bool = False
 
 
 def measure(request: Request, progress: Progress | None = None) -> MeasureResult:
@@ -85,6 +87,7 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
     DeviceError
         The device runs another model or build, dies, or stops answering. What was measured stays in the journal.
     """
+    from ecgdeploy.measure.engine_view import operators_of, plan_of
     from ecgdeploy.measure.journal import Journal
 
     report = progress or _silent
@@ -117,6 +120,11 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
         extra["agreement"] = [asdict(agreement(answers.outputs, other)) for other in others]
     if before is not None:
         extra["board_state"] = {"before": before, "after": after}
+    if (plan := plan_of(request.model, request.build.manifest)) is not None:
+        extra["plan"] = plan
+    if request.operators:
+        report("instructions per operator", 0, 1)
+        extra["operators"] = operators_of(request.model, request.build.manifest, [array[:1] for array in tensors])
     if request.on_board is not None:
         report("on-board benchmark", 0, 1)
         extra["on_board"] = request.on_board()
@@ -299,8 +307,8 @@ def _result(request: Request, model: ModelFile, test: TestView, answers: _Answer
         memory=_memory(request.build, answers.stack),
         link=link,
         validity=validity,
-        records=_per_record(test, verdicts),
-        extra=_extra(request, test, verdicts),
+        records=per_record(test, verdicts),
+        extra=_extra(request, test, verdicts, columns["device"]),
     )
 
 
@@ -316,14 +324,15 @@ def _joined(outputs: list[np.ndarray], model: ModelFile, request: Request) -> np
 
 def _compare(outputs: list[np.ndarray], reference: Golden) -> tuple[BitExact, str | None]:
     """Byte for byte: also -0.0 against 0.0, and one NaN against another."""
-    ours = np.concatenate([np.ascontiguousarray(o).view(np.uint8).reshape(len(o), -1) for o in outputs], axis=1)
-    gold = np.concatenate(
-        [np.ascontiguousarray(o).view(np.uint8).reshape(len(o), -1) for o in reference.outputs], axis=1)
+    ours, gold = (
+        np.concatenate([np.ascontiguousarray(o).view(np.uint8).reshape(len(o), -1) for o in some], axis=1)
+        for some in (outputs, reference.outputs)
+    )
     same = (ours == gold).all(axis=1)
     first = None
     if not same.all():
-        window = int(np.flatnonzero(~same)[0])
-        first = f"window {window}, output byte {int(np.flatnonzero(ours[window] != gold[window])[0])}"
+        window, byte = (int(place[0]) for place in np.nonzero(ours != gold))
+        first = f"window {window}, output byte {byte}"
     return BitExact(len(same), int(same.sum())), first
 
 
@@ -368,28 +377,16 @@ def _provenance(request: Request, model: ModelFile, test: TestView) -> dict[str,
     }
 
 
-def _extra(request: Request, test: TestView, verdicts: np.ndarray | None) -> dict[str, Any]:
+def _extra(request: Request, test: TestView, verdicts: np.ndarray | None, scores: np.ndarray) -> dict[str, Any]:
+    from ecgdeploy.measure.mistakes import make_mistakes
     from ecgdeploy.measure.strip import make_strip
 
+    extra: dict[str, Any] = {"mistakes": make_mistakes(test, scores, request.record_of)}
     if verdicts is None or request.record_of is None or (test.positions < 0).any():
-        return {}
-    extra: dict[str, Any] = {"strip": make_strip(test, verdicts, request.record_of)}
+        return extra
+    extra["strip"] = make_strip(test, verdicts, request.record_of)
     if request.whole_records:
         from ecgdeploy.measure.beats import score_as_annotator
 
         extra["ec57"] = score_as_annotator(test, verdicts, request.record_of, request.folder / "annotations")
     return extra
-
-
-def _per_record(test: TestView, verdicts: np.ndarray | None) -> dict[str, dict[str, Any]]:
-    """Windows and right answers of every record."""
-    if verdicts is None:
-        return {}
-    records: dict[str, dict[str, Any]] = {}
-    for record, target, verdict in zip(test.record_ids, test.targets, verdicts, strict=True):
-        if target < 0:
-            continue
-        row = records.setdefault(str(record), {"windows": 0, "correct": 0})
-        row["windows"] += 1
-        row["correct"] += int(target == verdict)
-    return records

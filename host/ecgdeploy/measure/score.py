@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ecgdeploy import scoring
+
+if TYPE_CHECKING:
+    from ecgdeploy.ecg.views import TestView
 
 RESAMPLES = 200
 """Of each confidence interval; the seed is fixed, so that a result has the same bytes every time."""
@@ -57,3 +60,16 @@ def _single_label(
         for key in ("accuracy", "macro_f1")
     }
     return report.as_dict() | {"intervals": intervals}
+
+
+def per_record(test: TestView, verdicts: np.ndarray | None) -> dict[str, dict[str, Any]]:
+    """Windows and right answers of every record."""
+    if verdicts is None:
+        return {}
+    records: dict[str, dict[str, Any]] = {}
+    for record, target, verdict in zip(test.record_ids, test.targets, verdicts, strict=True):
+        if target < 0:
+            continue
+        row = records.setdefault(str(record), {"windows": 0, "correct": 0})
+        row["windows"], row["correct"] = row["windows"] + 1, row["correct"] + int(target == verdict)
+    return records

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +15,27 @@ from ecgdeploy.provenance import sha256_file
 if TYPE_CHECKING:
     from ecgdeploy.projects import Build
 
+#: the task of a model that is no preset
+TASK = "mitbih-beats"
+#: what a view has one of for every window
+COLUMNS = ("inputs", "targets", "record_ids", "positions", "person")
+
 
 @dataclass(frozen=True)
 class Choice:
-    """What a person chose; None means the default. See ``ecgdeploy measure --help``."""
+    """What a person chose; None means the default. See ``ecgdeploy measure --help``.
+
+    `task` is by default the one the preset was trained for; `first` keeps the first windows alone (a quick check).
+    """
 
     board: str = "nano33ble"
     model: str = "beat-cnn"
     float_model: Path | None = None
     engine: str | None = None
-    task: str = "mitbih-beats"
+    task: str | None = None
     data: Path | None = None
     limit: int | None = None
+    first: int | None = None
     emulate: bool = False
     uart: bool = False
     port: str | None = None
@@ -34,6 +43,7 @@ class Choice:
     output: Path | None = None
     resume: bool = False
     gates: Path | None = None
+    operators: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,9 +68,11 @@ def run(choice: Choice, progress: Progress) -> Outcome:
         raise UsageError("measure needs one device", "give --emulate, or --port with a serial device or URL")
     if choice.model.endswith(".tflite") or "/" in choice.model:
         model, float_model, name = Path(choice.model), choice.float_model, Path(choice.model).name
+        task_name = choice.task or TASK
     else:
         preset = zoo.preset(choice.model)
         model, float_model, name = preset.int8, preset.float32, choice.model
+        task_name = choice.task or preset.card["task"]
     progress("build", 0, 1)
     if choice.project is None:
         firmware = build(model, choice.board, engine=choice.engine, emulate=choice.emulate)
@@ -73,12 +85,15 @@ def run(choice: Choice, progress: Progress) -> Outcome:
                              "give --emulate for a twin's build, --port for a board's")
     progress("build", 1, 1)
     progress("recordings", 0, 1)
-    task = load_task(choice.task, data=choice.data)
+    task = load_task(task_name, data=choice.data)
     whole = False
     if choice.limit is None and isinstance(task, BeatTask):
         whole, test = True, task.test(every_beat=True)
     else:
         test = task.test(limit_per_record=choice.limit)
+    if choice.first is not None:
+        given = [key for key in COLUMNS if getattr(test, key) is not None]
+        test = replace(test, **{key: getattr(test, key)[: choice.first] for key in given})
     refuse_other_split(model, task)
     progress("recordings", 1, 1)
     folder = choice.output or Path("runs") / "-".join((choice.board, Path(name).stem, firmware.manifest["engine"]))
@@ -97,6 +112,7 @@ def run(choice: Choice, progress: Progress) -> Outcome:
         board_state=_board_state(choice, firmware),
         on_board=_on_board(choice, firmware),
         gates=gates,
+        operators=choice.operators,
     )
     return Outcome(folder, measure(request, progress).as_dict())
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ecgdeploy.reports import plots
 from ecgdeploy.reports.summary import against_first, headline, record_rows
-from ecgdeploy.reports.table import NOT_A_TIME, interval_rows, percent, score_rows
+from ecgdeploy.reports.table import NOT_A_TIME, interval_rows, percent, score_rows, thousands
 from ecgdeploy.resources import assets
 
 
@@ -47,6 +47,7 @@ def _facts_of(result: dict[str, Any]) -> dict[str, Any]:
     memory = result["memory"]
     device = next(iter(result["columns"].values()))
     strip = result["extra"].get("strip")
+    plan, counted = result["extra"].get("plan"), result["extra"].get("operators")
     return {
         "r": result, "p": result["provenance"], "exact": result["bit_exact"], "latency": result["latency"],
         "columns": list(result["columns"]), "not_a_time": NOT_A_TIME,
@@ -58,7 +59,37 @@ def _facts_of(result: dict[str, Any]) -> dict[str, Any]:
         "strip": plots.ecg_strip(strip) if strip else "",
         "memory": _memory_bars(memory) if memory else "",
         "record_rows": record_rows(result),
+        "tiles": _tiles(result),
+        "mistakes": [(_caption(shown), plots.mistake(shown)) for shown in result["extra"].get("mistakes", [])],
+        "plan": plan, "plan_drawing": plots.plan(plan) if plan else "",
+        "operators": plots.operators(counted) if counted else "",
     }  # fmt: skip
+
+
+def _tiles(result: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """The figures one looks for first: name, figure, and what it is out of."""
+    label, values = score_rows(result)[-2]
+    exact, latency, memory = result["bit_exact"], result["latency"], result["memory"]
+    tiles = [(f"{label}, device", f"{percent(values[0])} %", f"{thousands(result['provenance']['windows'])} windows"),
+             ("identical answers", thousands(exact["identical"]), f"of {thousands(exact['compared'])}")]
+    if latency["median"] is not None:
+        tiles.append((f"{latency['unit']} an inference", thousands(latency["median"]), "median"))
+    if memory:
+        tiles += [("flash", f"{thousands(memory['flash_total'])} B", f"of {thousands(memory['flash_limit'])}"),
+                  ("RAM", f"{thousands(memory['ram_total'])} B", f"of {thousands(memory['ram_limit'])}")]
+    return tiles
+
+
+def _caption(shown: dict[str, Any]) -> dict[str, str]:
+    """A wrong answer in words."""
+    time = shown["time_s"]
+    return {
+        "why": f"{shown['why']} {shown['class']}",
+        "where": f"record {shown['record']}" + ("" if time is None else f", {int(time // 60)}:{time % 60:06.3f}"),
+        "annotated": ", ".join(shown["annotated"]) or "none of the classes",
+        "device": ", ".join(shown["device"]) or "none of the classes",
+        "score": f"{shown['score']:.3f}",
+    }
 
 
 def _memory_bars(memory: dict[str, Any]) -> str:

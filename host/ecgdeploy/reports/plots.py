@@ -10,6 +10,13 @@ import numpy as np
 # Okabe-Ito: distinguishable with the common colour-vision deficiencies, readable on light and dark.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 INK = "#7a7a7a"
+# ECG paper: thin lines every 40 ms and 0.1 mV are left out, thick ones every 200 ms and 0.5 mV are squares
+PAPER, BOX_S, BOX_MV = "#D55E00", 0.2, 0.5
+MOST_MV = 4.0
+ROLES = {"window": COLOURS[0], "shared": COLOURS[4], "sums": COLOURS[1], "scratch": COLOURS[3], "state": COLOURS[5],
+         "output": COLOURS[2]}
+ROLE_NAMES = {"window": "window of a tensor", "shared": "tensor within one turn", "sums": "sums",
+              "scratch": "weights or windows being unpacked", "state": "state", "output": "output"}
 
 
 def _figure(width: float, height: float):
@@ -29,7 +36,8 @@ def _svg(plt, figure) -> str:
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     plt.close(figure)
     text = buffer.getvalue()
-    return text[text.index("<svg"):]
+    # what is drawn in INK takes the page's own text colour, light or dark
+    return text[text.index("<svg"):].replace(INK, "currentColor")
 
 
 def confusion_matrix(confusion: list[list[int]], classes: list[str]) -> str:
@@ -59,7 +67,7 @@ def ecg_strip(strip: dict[str, Any]) -> str:
     plt, (figure, axes) = _figure(10, 2.4)
     signal = np.asarray(strip["signal_mv"])
     seconds = strip["start_s"] + np.arange(len(signal)) / strip["rate_hz"]
-    axes.plot(seconds, signal, linewidth=0.8, color=COLOURS[0])
+    axes.plot(seconds, signal, linewidth=0.8, color=INK)
     top = float(signal.max()) + 0.25 * float(np.ptp(signal) or 1)
     for beat in strip["beats"]:
         verdict, truth = beat["device"], beat["annotated"]
@@ -73,6 +81,109 @@ def ecg_strip(strip: dict[str, Any]) -> str:
     axes.set_ylim(top=top)
     axes.set_xlabel(f"seconds, record {strip['record']}")
     axes.set_ylabel(f"{strip['lead']}, mV")
+    return _svg(plt, figure)
+
+
+def mistake(shown: dict[str, Any]) -> str:
+    """The ECG of one wrong answer on ECG paper (squares of 0.2 s and 0.5 mV), a row a lead.
+
+    Parameters
+    ----------
+    shown : an entry of `ecgdeploy.measure.mistakes.make_mistakes`.
+    """
+    leads, rate = shown["leads"], shown["rate_hz"]
+    rows = {lead: np.asarray(values) / 1000 for lead, values in leads.items()}
+    longest = max(len(values) for values in rows.values())
+    seconds = shown["start_s"] + np.arange(longest) / (rate or 1)
+    spans = {lead: (max(_floor(v), -MOST_MV / 2), min(_floor(v) + max(_height(v), 2 * BOX_MV), MOST_MV / 2 + 1))
+             for lead, v in rows.items()}
+    width = 9.0
+    boxes = (longest / rate / BOX_S) if rate else 40
+    heights = [(high - low) / BOX_MV for low, high in spans.values()]
+    plt, (figure, first) = _figure(width, max(1.2, 0.55 + sum(heights) * (width - 0.8) / boxes))
+    first.remove()
+    grid = figure.subplots(len(rows), 1, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
+    for axes, (lead, values) in zip(grid, rows.items(), strict=True):
+        axes.set_xlim(seconds[0], seconds[0] + (longest / rate if rate else longest))
+        axes.tick_params(length=0, labelsize=8)
+        for side in axes.spines.values():
+            side.set_visible(False)
+        axes.set_ylabel(lead if rate else "input", rotation=0, ha="right", va="center")
+        if rate:
+            axes.set_ylim(*spans[lead])
+            first_box = np.ceil(seconds[0] / BOX_S - 1e-9) * BOX_S
+            axes.set_xticks(np.arange(first_box, seconds[-1] + BOX_S / 2, BOX_S), minor=True)
+            axes.set_yticks(np.arange(spans[lead][0], spans[lead][1] + 0.01, BOX_MV))
+            axes.grid(which="both", axis="x", color=PAPER, alpha=0.3, linewidth=0.6)
+            axes.grid(which="major", axis="y", color=PAPER, alpha=0.3, linewidth=0.6)
+            axes.tick_params(which="minor", length=0)
+            axes.set_yticklabels([])
+        axes.plot(seconds[: len(values)], values, linewidth=1.0, color=INK)
+        if shown["time_s"] is not None:
+            axes.axvspan(shown["time_s"] - 0.3, shown["time_s"] + 0.3, color=COLOURS[1], alpha=0.25, linewidth=0)
+    paper = "seconds of the record; a square is 0.2 s by 0.5 mV"
+    grid[-1].set_xlabel(paper if rate else "samples of the model's input")
+    return _svg(plt, figure)
+
+
+def _floor(values: np.ndarray) -> float:
+    return float(np.floor(values.min() / BOX_MV) * BOX_MV) if len(values) else 0.0
+
+
+def _height(values: np.ndarray) -> float:
+    return float(np.ceil(values.max() / BOX_MV) * BOX_MV) - _floor(values) if len(values) else 0.0
+
+
+def plan(drawn: dict[str, Any]) -> str:
+    """Memory over the schedule: what lies at which bytes of the arena, and from which call to which.
+
+    Parameters
+    ----------
+    drawn : `ecgdeploy.codegen.drawing.as_dict`, at least ``events``, ``arena_bytes``, ``buffers`` and ``stages``.
+    """
+    plt, (figure, axes) = _figure(10, 4.2)
+    stage_of = {stage["writes"]: stage for stage in drawn["stages"] if stage["writes"] >= 0}
+    used: dict[str, None] = {}
+    events, arena = max(drawn["events"], 1), max(drawn["arena_bytes"], 1)
+    for buffer in drawn["buffers"]:
+        role = "shared" if buffer["role"] == "window" and buffer["shared_between_turns"] else buffer["role"]
+        used[role] = None
+        start, length = buffer["first_event"], buffer["last_event"] - buffer["first_event"] + 1
+        axes.add_patch(plt.Rectangle((start, buffer["offset"]), length, buffer["bytes"], facecolor=ROLES[role],
+                                     alpha=0.55, edgecolor=INK, linewidth=0.6))
+        stage = stage_of.get(buffer["owner"]) if buffer["role"] == "window" else None
+        what = f"{stage['stage']} {stage['kind']}" if stage else buffer["name"]
+        label = f"{what}, {buffer['bytes']:,} B"
+        if length / events > 0.011 * len(label) and buffer["bytes"] / arena > 0.035:
+            axes.text(start + length / 2, buffer["offset"] + buffer["bytes"] / 2, label, ha="center", va="center",
+                      fontsize=8, color=INK)
+    axes.set_xlim(0, events + 1)
+    axes.set_ylim(0, arena)
+    axes.set_xlabel(f"schedule, {drawn['events']:,} calls of operators")
+    axes.set_ylabel("arena, bytes")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    handles = [plt.Rectangle((0, 0), 1, 1, facecolor=ROLES[role], alpha=0.55) for role in ROLES if role in used]
+    axes.legend(handles, [ROLE_NAMES[role] for role in ROLES if role in used], ncols=6, fontsize=8, frameon=False,
+                loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return _svg(plt, figure)
+
+
+def operators(rows: list[dict[str, Any]]) -> str:
+    """One bar an operator: its instructions in one inference, and per multiply-accumulate where it has those."""
+    plt, (figure, axes) = _figure(10, 0.7 + 0.27 * len(rows))
+    total = max(sum(row["instructions"] for row in rows), 1)
+    most = max(row["instructions"] for row in rows)
+    for place, row in enumerate(rows):
+        axes.barh(place, row["instructions"], color=COLOURS[0], height=0.7)
+        text = f"{row['instructions']:,}  ({100 * row['instructions'] / total:.1f} %"
+        text += f", {row['instructions'] / row['macs']:.2f} a MAC)" if row["macs"] else ")"
+        axes.text(row["instructions"] + most * 0.01, place, text, va="center", fontsize=8, color=INK)
+    axes.set_yticks(range(len(rows)), [f"{row['stage']} {row['kind']}" for row in rows], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlim(0, most * 1.35)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("instructions of one inference")
     return _svg(plt, figure)
 
 

@@ -24,7 +24,8 @@ def run(tmp_path_factory):
     from ecgdeploy.measure.session import run as measured
 
     folder = tmp_path_factory.mktemp("report") / "run"
-    measured(Choice(task="mitbih-beats-synthetic", emulate=True, limit=1, output=folder), lambda *_: None)
+    choice = Choice(task="mitbih-beats-synthetic", emulate=True, limit=1, operators=True, output=folder)
+    measured(choice, lambda *_: None)
     return folder
 
 
@@ -39,6 +40,11 @@ def pages(run, result, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     other = copy.deepcopy(result)
     other["provenance"]["board"] = "otherboard"
+    beat = {"index": 0, "record": "made", "why": "missed", "class": "V", "score": 0.07, "annotated": ["V"],
+            "device": ["N"], "time_s": 63.0, "rate_hz": 100.0, "start_s": 60.0, "unit": "uV",
+            "leads": {"II": [500, -500] * 300, "V1": [0] * 600}}
+    window = beat | {"record": "window", "why": "false alarm", "time_s": None, "rate_hz": None, "leads": {"x": [1, 2]}}
+    other["extra"]["mistakes"] = [beat, window]
     (folder / "other.json").write_text(json.dumps(other))
     asked = [str(run), str(folder / "other.json"), "--output", str(folder / "out"), "--json"]
     done = CliRunner().invoke(command, asked)
@@ -79,6 +85,33 @@ def test_a_page_and_a_summary_are_written_with_every_run(pages, result):
     assert [row["flash, B"] for row in printed["runs"]] == [flash, flash]
 
 
+def test_the_page_draws_plan_operators_and_the_errors(pages, result):
+    page = (pages[0] / "report.html").read_text()
+    plan, operators = result["extra"]["plan"], result["extra"]["operators"]
+    assert f"{plan['arena_bytes']:,} bytes" in page and "Plan of the arena" in page
+    assert plan["buffers"] and all(b["offset"] + b["bytes"] <= plan["arena_bytes"] for b in plan["buffers"])
+    for row in operators:
+        assert f"{row['stage']} {row['kind']}" in page and f"{row['instructions']:,}" in page
+    assert "missed V" in page and "record made, 1:03.000" in page
+    assert "false alarm V" in page and "record window<" in page
+    right = sum(row["correct"] for row in result["records"].values())
+    assert bool(result["extra"]["mistakes"]) == (right < sum(row["windows"] for row in result["records"].values()))
+
+
+def test_instructions_of_the_operators_are_most_of_an_inference(result):
+    counted = sum(row["instructions"] for row in result["extra"]["operators"])
+    assert 0.8 * result["latency"]["median"] < counted < result["latency"]["median"]
+
+
+def test_a_result_of_before_plans_and_errors_still_makes_a_page(result, tmp_path):
+    old = copy.deepcopy(result)
+    for key in ("plan", "operators", "mistakes"):
+        old["extra"].pop(key)
+    (tmp_path / "r.json").write_text(json.dumps(old))
+    done = CliRunner().invoke(command, [str(tmp_path / "r.json"), "--output", str(tmp_path / "out")])
+    assert done.exit_code == 0 and "Plan of the arena" not in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_the_page_names_nothing_to_be_fetched(pages):
     page = (pages[0] / "report.html").read_text()
     links = re.findall(r"(?:src|href|action)\s*=\s*[\"']([^\"'#][^\"']*)|url\(([^#)][^)]*)\)", page)
@@ -94,13 +127,15 @@ def test_a_result_without_its_parts_is_one_line(result, tmp_path):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium enables this test")
-def test_a_browser_draws_the_page_without_a_word_on_its_console(pages, tmp_path):
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_browser_draws_the_page_without_a_word_on_its_console(pages, tmp_path, dark):
     # the page's policy forbids every request: one that was tried would be a line on the console
     shot = tmp_path / "shot.png"
+    scheme = ["--blink-settings=preferredColorScheme=0"] if dark else []
     done = subprocess.run(
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr",
          "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1000,1400",
-         f"--screenshot={shot}", (pages[0] / "report.html").as_uri()],
+         *scheme, f"--screenshot={shot}", (pages[0] / "report.html").as_uri()],
         capture_output=True, text=True, timeout=120, env={**os.environ, "HOME": str(tmp_path)},
     )  # fmt: skip
     assert shot.is_file(), done.stderr[-500:]
@@ -110,3 +145,4 @@ def test_a_browser_draws_the_page_without_a_word_on_its_console(pages, tmp_path)
     pixels = matplotlib.image.imread(shot)[..., :3]
     inked = (abs(pixels - pixels[0, 0]).max(axis=2) > 0.2).mean()
     assert pixels.shape[:2] == (1400, 1000) and 0.01 < inked < 0.6
+    assert (pixels[0, 0].max() < 0.2) if dark else (pixels[0, 0].min() > 0.9)
