@@ -50,11 +50,12 @@ def show(name: str, as_json: bool) -> None:
         click.echo(f"  {getattr(preset, precision)}")
     from ecgdeploy.measure.card import NAME, read
 
-    device = read(preset.config.parent / NAME)
-    figures = ", ".join(f"{k} {v:.4f}" for k, v in device["scores"].items())
-    click.echo(f"on {device['board']} (emulated), {device['windows']:,} windows of {device['records']} records: {figures}")
-    click.echo(f"  {device['instructions_median']:,} instructions, flash {device['flash']:,} B, RAM {device['ram']:,} B, "
-               f"{device['identical']:,} of {device['windows']:,} identical to TFLM")
+    found = read(preset.config.parent / NAME)
+    figures = ", ".join(f"{k} {v:.4f}" for k, v in found["scores"].items())
+    windows = f"{found['windows']:,}"
+    click.echo(f"on {found['board']} (emulated), {windows} windows of {found['records']} records: {figures}")
+    click.echo(f"  {found['instructions_median']:,} instructions, flash {found['flash']:,} B, RAM {found['ram']:,} B, "
+               f"{found['identical']:,} of {windows} identical to TFLM")
 
 
 @zoo.command()

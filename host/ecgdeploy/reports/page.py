@@ -73,7 +73,7 @@ def _tiles(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     tiles = [(f"{label}, device", f"{percent(values[0])} %", f"{thousands(result['provenance']['windows'])} windows"),
              ("identical answers", thousands(exact["identical"]), f"of {thousands(exact['compared'])}")]
     if latency["median"] is not None:
-        tiles.append((f"{latency['unit']} an inference", thousands(latency["median"]), "median"))
+        tiles.append((latency["unit"], thousands(latency["median"]), "an inference, median"))
     if memory:
         tiles += [("flash", f"{thousands(memory['flash_total'])} B", f"of {thousands(memory['flash_limit'])}"),
                   ("RAM", f"{thousands(memory['ram_total'])} B", f"of {thousands(memory['ram_limit'])}")]
