@@ -22,6 +22,7 @@ IDENTITY = (1 << 30, 1)
 LARGEST_WIDE_SHIFT = 7
 """Bits that TFLM's 64-bit requantization can shift left."""
 LARGEST_MULTIPLIER = 32767
+LARGEST_BIAS = 1 << 46
 LONGEST_SUM = 65535
 """Values of 16 bits whose sum fits 32."""
 HALF_STEP = 2.0**-15
@@ -53,7 +54,10 @@ def wide_bias(low: Lowering, operator: Operator, channels: int) -> np.ndarray:
         raise low.refuse(operator, f"its bias is {bias.dtype}, not constant int64 or int32")
     if bias.dtype == "int32" and operator.kind == "DEPTHWISE_CONV_2D":
         raise low.refuse(operator, "its bias is int32, which TFLM reads as int64", "quantize again, with int64 biases")
-    return bias.data.reshape(-1).astype(np.int64)
+    values = bias.data.reshape(-1).astype(np.int64)
+    if np.any((values <= -LARGEST_BIAS) | (values >= LARGEST_BIAS)):
+        raise low.refuse(operator, "a bias needs more than 47 bits", "quantize the model again")
+    return values
 
 
 def long_depthwise(low: Lowering, operator: Operator, kernel: np.ndarray, x: ir.Value) -> bool:

@@ -10,6 +10,7 @@ from random_functions import many_functions
 from random_models import many_layers
 from random_networks import random_network
 from random_planes import many_planes
+from random_wide import many_wide_layers
 from test_lstm import lstm
 from tflite_builder import VALID, Builder
 
