@@ -71,7 +71,8 @@ def test_random_and_saturating_inputs_give_tflms_bytes(name, count):
 def test_mutated_models_are_refused_or_generated():
     draw = random.Random(3)
     originals = [
-        many_layers(7, 20), random_network(8), lstm(1, 24, backwards=True), many_planes(3, 12), many_functions(5, 26), many_wide_layers(5, 12),
+        many_layers(7, 20), random_network(8), lstm(1, 24, backwards=True), many_planes(3, 12), many_functions(5, 26),
+        many_wide_layers(5, 12),
     ]  # fmt: skip
     generated = 0
     for _ in range(600):
