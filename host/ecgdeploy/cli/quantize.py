@@ -23,6 +23,8 @@ from ecgdeploy.errors import UsageError
 @click.option("--qat", "qat_epochs", type=click.IntRange(1),
               help="Also train on, rounding (to --bits, if a number), for so many epochs.")
 @click.option("--distil", is_flag=True, help="With --qat: learn the float model's answers instead of the labels.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True),
+              help="With --qat: learning rate [3e-5 with --distil, else 1e-4].")
 @click.option("--calibration", type=click.IntRange(1), help="Training windows that set the ranges.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which windows are drawn.")
 @click.option("--board", help="Refuse what this board cannot run.")
@@ -39,6 +41,7 @@ def quantize(
     margin: float,
     qat_epochs: int | None,
     distil: bool,
+    rate: float | None,
     calibration: int | None,
     seed: int,
     board: str | None,
@@ -98,8 +101,8 @@ def quantize(
         with progress_bar() as bar:
             name = ("qat-distilled" if distil else "qat") + (f"-{fixed}-bits" if fixed else "")
             tuned = qat.finetune(
-                trained, task, run_folder / name, epochs=qat_epochs, calibration=calibration or 512, distil=distil,
-                weight_bits=fixed or 8, report=bar,
+                trained, task, run_folder / name, epochs=qat_epochs, learning_rate=rate,
+                calibration=calibration or 512, distil=distil, weight_bits=fixed or 8, report=bar,
             )  # fmt: skip
     ranges = task.calibration(calibration or settings.quantization.calibration, seed)
 

@@ -49,7 +49,9 @@ def pack(run: Path, folder: Path, *, summary: str, intended_use: str, not_for: s
     provenance = trained["provenance"]["training"]
     last = read_manifest(run / quantized["made_from"].get("qat", "qat")) if qat else trained
     option = f" --qat {last['config']['epochs']}" if qat else ""
-    option += " --distil" if qat and last["config"].get("teacher") else ""
+    if qat:
+        option += f" --rate {last['config']['optimizer']['learning_rate']:g}"
+        option += " --distil" if last["config"].get("teacher") else ""
     card = {
         "schema": 1,
         "name": trained["config"]["name"],
