@@ -23,11 +23,11 @@ LARGEST_WINDOW = 65535
 
 
 def is_plane(operator: Operator, x: Tensor, kernel: tuple[int, int]) -> bool:
-    """Whether a window runs over both dimensions of its input."""
+    """Whether a window runs over both dimensions of its input; padding makes more than elements of a 1x1 kernel."""
     o = operator.options
     if x.shape[1] == 1 or x.shape[2] == 1:
         return False
-    return (*kernel, o["stride_h"], o["stride_w"]) != (1, 1, 1, 1)
+    return (*kernel, o["stride_h"], o["stride_w"]) != (1, 1, 1, 1) or any(o.get("explicit", ()))
 
 
 def plane_of(operator: Operator, x: Tensor, out: Tensor, kernel: tuple[int, int]) -> ir.Plane:

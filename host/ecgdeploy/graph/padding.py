@@ -158,7 +158,7 @@ class _Folding:
         for i in range(2):
             reach = (kernel[1 + i] - 1) * blocks[i] + 1
             padded = extents[i] + explicit[2 * i] + explicit[2 * i + 1]
-            if explicit[2 * i] < 0 or blocks[i] < 1 or padded - reach + 1 != outs[i]:
+            if explicit[2 * i] < 0 or blocks[i] < 1 or padded - reach + 1 != outs[i] or extents[i] == 1 < outs[i]:
                 return False
         after = self.add(made, (1, *outs, made.shape[3]))
         if after.elements != result.elements:

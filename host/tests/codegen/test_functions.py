@@ -32,7 +32,7 @@ def _check_on_host(seed):
         assert not found
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, 1, 2, 105])  # 105 pads an image before a 1x1 convolution
 def test_random_functions_on_this_machine(seed):
     _check_on_host(seed)
 
