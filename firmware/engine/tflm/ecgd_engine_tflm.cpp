@@ -57,14 +57,15 @@ ecgd_tensor_info_t describe(const TfLiteTensor *tensor)
 
 extern "C" {
 
-/* TFLM prints through these; a device has nobody to print to, and printf would cost more flash than the link. */
-void DebugLog(const char *format, va_list arguments)
+/* TFLM prints through these; a device has nobody to print to, and printf would cost more flash than the link. Weak, since
+ * Arduino's builder links every object of every library, and a TFLM library may bring its own. */
+__attribute__((weak)) void DebugLog(const char *format, va_list arguments)
 {
     (void)format;
     (void)arguments;
 }
 
-int DebugVsnprintf(char *buffer, size_t room, const char *format, va_list arguments)
+__attribute__((weak)) int DebugVsnprintf(char *buffer, size_t room, const char *format, va_list arguments)
 {
     (void)format;
     (void)arguments;

@@ -100,10 +100,11 @@ uint8_t reset_cause()
 
 extern "C" {
 
-extern uint8_t __data_start__[] __attribute__((weak));
-extern uint8_t __data_end__[] __attribute__((weak));
-extern uint8_t __bss_start__[] __attribute__((weak));
-extern uint8_t __bss_end__[] __attribute__((weak));
+/* the linker script's symbols under names of our own: the core's headers declare them with other types */
+extern uint8_t ecgd_data_start[] __asm__("__data_start__") __attribute__((weak));
+extern uint8_t ecgd_data_end[] __asm__("__data_end__") __attribute__((weak));
+extern uint8_t ecgd_bss_start[] __asm__("__bss_start__") __attribute__((weak));
+extern uint8_t ecgd_bss_end[] __asm__("__bss_end__") __attribute__((weak));
 
 /* The core's main() has already begun the USB serial port. */
 void ecgd_port_arduino_begin(void)
@@ -112,7 +113,7 @@ void ecgd_port_arduino_begin(void)
     info.window_bytes = kWindowBytes;
     info.reply_ms = kReplyMs;
     info.keepalive_ms = kKeepaliveMs;
-    info.static_ram = static_cast<uint32_t>((__data_end__ - __data_start__) + (__bss_end__ - __bss_start__));
+    info.static_ram = static_cast<uint32_t>((ecgd_data_end - ecgd_data_start) + (ecgd_bss_end - ecgd_bss_start));
     info.reset_cause = reset_cause();
     info.clock.numerator = 1;
     info.clock.denominator = 1;

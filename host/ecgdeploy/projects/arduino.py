@@ -31,6 +31,8 @@ CORE, ENGINE = "lib/ecgd_core", "lib/ecgd_engine"
 REGISTRY_TFLM = "spaziochirale/Chirale_TensorFLowLite@^2.0.0"
 CXX = ("-std=gnu++17",)
 CORES_CXX = ("-std=gnu++11", "-std=gnu++14")  # what the cores append for everything
+# libraries that PlatformIO compiles: without it their messages are printed to Serial, which is the link's
+QUIET = ("-DTF_LITE_STRIP_ERROR_STRINGS",)
 # as on the emulated board: a fused multiply-add gives other last bits than the reference
 SPEED = ("-O2", "-ffp-contract=off")
 # the cores' own: -Os makes kernels 1.2-7 times slower, -Ofast gives other floats than the reference
@@ -108,11 +110,12 @@ def render_tflm(request: Request) -> Project:
             sources,
             flags=(*SPEED, *packaged.flags),
             unflags=(*SIZE, *CORES_CXX) if standard else SIZE,
+            project_flags=QUIET,
             lib_deps=(f"symlink://{packaged.root}",),
             facts=facts | {"tflm_library_sha256": packaged.sha256},
         )
     else:
-        part = Library(sources, lib_deps=(REGISTRY_TFLM,), facts=facts)
+        part = Library(sources, project_flags=QUIET, lib_deps=(REGISTRY_TFLM,), facts=facts)
     return render_with(request, replace(part, ram_bytes=arena.bytes, flash_bytes=len(request.model.data)))
 
 

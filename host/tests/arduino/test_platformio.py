@@ -1,7 +1,8 @@
 """The rendered project builds with the real PlatformIO: its settings, library discovery and link, without network.
 
 PlatformIO's platform for the Nano is not here, so a small one of the same name stands in: Debian's compiler, the flags
-that the real one appends (soft floats after softfp), and a core that does nothing.
+that the real one appends (soft floats after softfp), its link of every object of every library, and a core that does
+nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ env.Replace(AR=tool + "ar", CC=tool + "gcc", CXX=tool + "g++", LINK=tool + "g++"
 env.Append(CCFLAGS=[*core, "-mfloat-abi=soft", "-Os", "-ffunction-sections", "-fdata-sections", "-Wall", "-Werror"],
            CFLAGS=["-std=gnu11"], CXXFLAGS=["-std=gnu++14", "-fno-rtti", "-fno-exceptions"], CPPPATH=[STUBS],
            LINKFLAGS=[*core, "-Wl,--gc-sections", "--specs=nano.specs", "--specs=nosys.specs"])
+env.Prepend(_LIBFLAGS="-Wl,--whole-archive ")
+env.Append(_LIBFLAGS=" -Wl,--no-whole-archive -lstdc++ -lsupc++ -lm -lc -lgcc -lnosys")
 env.Prepend(LIBS=[env.BuildLibrary(os.path.join("$BUILD_DIR", "core"), STUBS)])
 Default([env.BuildProgram()])
 """

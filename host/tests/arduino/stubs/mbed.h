@@ -1,7 +1,11 @@
 /* Stand-in for mbed's header. */
 #ifndef STUB_MBED_H
 #define STUB_MBED_H
+#include <stdint.h>
 #define DEVICE_RESET_REASON 1
+/* of drivers/FlashIAP.h, and with just this type */
+extern uint32_t __data_start__;
+extern uint32_t __data_end__;
 extern "C" {
 typedef enum {
     RESET_REASON_POWER_ON,
