@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,34 +40,37 @@ def compile_host(engine: GeneratedEngine, flags: Sequence[str] = FLAGS) -> Path:
     if compiler is None:
         raise BuildError("no C compiler on this machine", "install gcc")
     firmware = assets() / "firmware"
-    kernels = [firmware / source for source in engine.kernel_sources]
+    includes = [f"-I{firmware / f}" for f in engine.include_folders]
+    sources = [firmware / source for source in engine.kernel_sources]
     headers = sorted(h for folder in engine.include_folders for h in (firmware / folder).glob("*.h"))
-    key = sha256_bytes(
-        b"\0".join(
-            [" ".join(flags).encode(), *(t.encode() for t in engine.files.values())]
-            + [p.read_bytes() for p in (*kernels, *headers)]
+    texts = [" ".join(flags).encode(), *(path.read_bytes() for path in (*sources, *headers))]
+    # the kernels are the same for most models, and most of what there is to compile
+    objects = ("-r", "-nostdlib", *(flag for flag in flags if flag != "-shared"))
+    kernels = _compiled(texts, ".o", [compiler, *objects, *includes, *map(str, sources)], {})
+    written = {name: text.encode() for name, text in engine.files.items()}
+    return _compiled([*texts, *written.values()], ".so", [compiler, *flags, *includes, str(kernels)], written)
+
+
+def _compiled(inputs: Sequence[bytes], suffix: str, command: Sequence[str], written: Mapping[str, bytes]) -> Path:
+    """What `command` makes of its sources and of the C files of `written`, kept by the hash of `inputs`."""
+    result = cache_folder() / (sha256_bytes(b"\0".join(inputs))[:32] + suffix)
+    if result.exists():
+        return result
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file, content in written.items():
+            (folder / file).write_bytes(content)
+        sources = [str(folder / file) for file in written if file.endswith(".c")]
+        out = folder / f"engine{suffix}"
+        done = subprocess.run(
+            [*command, "-I", name, *sources, "-o", str(out)], capture_output=True, text=True, check=False
         )
-    )
-    library = cache_folder() / f"{key[:32]}.so"
-    if library.exists():
-        return library
-    with tempfile.TemporaryDirectory() as folder:
-        sources = []
-        for name, text in engine.files.items():
-            path = Path(folder) / name
-            path.write_text(text)
-            if name.endswith(".c"):
-                sources.append(str(path))
-        includes = [f"-I{firmware / f}" for f in engine.include_folders]
-        out = Path(folder) / "engine.so"
-        command = [compiler, *flags, *includes, "-I", folder, *sources, *map(str, kernels), "-o", str(out)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr[:200])
             raise BuildError(f"the generated engine does not compile: {first}", "report this with the model file")
-        library.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(library, out.read_bytes())
-    return library
+        result.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(result, out.read_bytes())
+    return result
 
 
 class _TensorInfo(ctypes.Structure):

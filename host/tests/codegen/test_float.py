@@ -2,14 +2,8 @@
 
 import numpy as np
 import pytest
+from same_bytes import on_the_board, on_this_machine
 from tflite_builder import ACTIVATIONS, SAME, VALID, Builder
-
-from ecgdeploy.codegen import generate
-from ecgdeploy.codegen.host import QUICK, HostEngine
-from ecgdeploy.graph import read_tflite
-from ecgdeploy.measure.bench import run_on_board
-from ecgdeploy.measure.bench.models import random_inputs
-from ecgdeploy.reference import TflmReference
 
 
 def _normal(draw, shape):
@@ -105,20 +99,8 @@ def float_layers(seed, count=40):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_random_float_layers_on_this_machine(seed):
-    model = float_layers(seed)
-    graph = read_tflite(model)
-    engine, reference = HostEngine(graph, flags=QUICK), TflmReference(model)
-    for inputs in random_inputs(graph, 4, seed):
-        for k, (ours, theirs) in enumerate(zip(engine.run(inputs, 61), reference.run(inputs), strict=True)):
-            assert np.array_equal(ours, theirs), (seed, k)
+    on_this_machine(float_layers(seed), seed, 4)
 
 
 def test_random_float_layers_on_the_emulated_board():
-    model = float_layers(9)
-    graph = read_tflite(model)
-    inputs = random_inputs(graph, 3, 9)
-    run = run_on_board(graph, generate(graph, "cortex-m4"), inputs)
-    reference = TflmReference(model)
-    for one, outputs in zip(inputs, run.outputs, strict=True):
-        for k, (ours, theirs) in enumerate(zip(outputs, reference.run(one), strict=True)):
-            assert np.array_equal(ours, theirs), k
+    on_the_board(float_layers(9), 9, 3)

@@ -2,14 +2,8 @@
 
 import numpy as np
 import pytest
+from same_bytes import on_the_board, on_this_machine
 from tflite_builder import Builder
-
-from ecgdeploy.codegen import generate
-from ecgdeploy.codegen.host import QUICK, HostEngine
-from ecgdeploy.graph import read_tflite
-from ecgdeploy.measure.bench import run_on_board
-from ecgdeploy.measure.bench.models import random_inputs
-from ecgdeploy.reference import TflmReference
 
 
 def lstm(seed, inputs, backwards=False):
@@ -39,19 +33,9 @@ def lstm(seed, inputs, backwards=False):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_lstm_on_this_machine(seed):
-    model = lstm(seed, 24, backwards=seed % 2 == 1)
-    graph = read_tflite(model)
-    engine, reference = HostEngine(graph, flags=QUICK), TflmReference(model)
-    for inputs in random_inputs(graph, 5, seed):
-        assert np.array_equal(engine.run(inputs, 7)[0], reference.run(inputs)[0])
+    on_this_machine(lstm(seed, 24, backwards=seed % 2 == 1), seed)
 
 
 @pytest.mark.parametrize("seed", [20, 21])
 def test_lstm_on_the_emulated_board(seed):
-    model = lstm(seed, 24, backwards=seed % 2 == 1)
-    graph = read_tflite(model)
-    inputs = random_inputs(graph, 4, seed)
-    run = run_on_board(graph, generate(graph, "cortex-m4"), inputs)
-    reference = TflmReference(model)
-    for one, outputs in zip(inputs, run.outputs, strict=True):
-        assert np.array_equal(outputs[0], reference.run(one)[0])
+    on_the_board(lstm(seed, 24, backwards=seed % 2 == 1), seed, 4)

@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 from random_networks import Network, random_network
+from same_bytes import on_this_machine
 from tflite_builder import SAME, VALID
 
 from ecgdeploy.codegen import STORAGES, generate
@@ -86,9 +87,4 @@ def test_an_unknown_storage_is_refused():
 
 def test_random_networks_in_bytes():
     for seed in range(300, 306):
-        model = random_network(seed)
-        graph = read_tflite(model)
-        engine, reference = HostEngine(graph, generate(graph, storage="bytes"), flags=QUICK), TflmReference(model)
-        for inputs in random_inputs(graph, 3, seed):
-            for ours, theirs in zip(engine.run(inputs), reference.run(inputs), strict=True):
-                assert np.array_equal(ours, theirs), f"seed {seed}"
+        on_this_machine(random_network(seed), seed, 3, storage="bytes")

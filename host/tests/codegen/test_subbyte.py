@@ -5,16 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from random_models import many_layers
+from same_bytes import on_the_board, on_this_machine
 from tflite_builder import Builder
 
 from ecgdeploy.codegen import generate, ir
-from ecgdeploy.codegen.host import QUICK, HostEngine
 from ecgdeploy.errors import UsageError
 from ecgdeploy.graph import read_tflite
 from ecgdeploy.graph.rewrite import pack, unpack
-from ecgdeploy.measure.bench import run_on_board
-from ecgdeploy.measure.bench.models import random_inputs
-from ecgdeploy.reference import TflmReference
 
 INT8 = 9  # TensorType
 
@@ -53,6 +50,7 @@ def _packings(engine):
     return [w.packing for w in work if w.packing is not None]
 
 
+@pytest.mark.usefixtures("any_plan")
 @pytest.mark.parametrize("seed", range(3))
 def test_packed_random_layers_give_tflms_bytes_on_this_machine(seed):
     model = on_grids(many_layers(seed, 40), seed)
@@ -60,22 +58,13 @@ def test_packed_random_layers_give_tflms_bytes_on_this_machine(seed):
     made = generate(graph, "portable", "packed")
     assert {p.bits for p in _packings(made)} >= {2, 3, 4, 5}
     assert any(p.table is not None and len(p.table) > 1 for p in _packings(made))
-    engine, reference = HostEngine(graph, made, flags=QUICK), TflmReference(model)
-    for number, inputs in enumerate(random_inputs(graph, 4, seed)):
-        for ours, theirs in zip(engine.run(inputs, (None, 97)[number % 2]), reference.run(inputs), strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+    on_this_machine(model, seed, 4, weights="packed")
 
 
+@pytest.mark.usefixtures("any_plan")
 @pytest.mark.parametrize("seed", range(50, 52))
 def test_packed_random_layers_give_tflms_bytes_on_the_emulated_board(seed):
-    model = on_grids(many_layers(seed, 40), seed)
-    graph = read_tflite(model)
-    inputs = random_inputs(graph, 4, seed)
-    run = run_on_board(graph, generate(graph, "cortex-m4", "packed"), inputs, piece=61)
-    reference = TflmReference(model)
-    for one, outputs in zip(inputs, run.outputs, strict=True):
-        for ours, theirs in zip(outputs, reference.run(one), strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+    on_the_board(on_grids(many_layers(seed, 40), seed), seed, 4, weights="packed")
 
 
 def _dense(depth, units, half, seed=1):

@@ -2,47 +2,24 @@
 
 import numpy as np
 import pytest
-from random_wide import LAYERS, many_wide_layers
+from random_wide import many_wide_layers
+from same_bytes import on_the_board, on_this_machine
 from tflite_builder import SAME, Builder
 
-from ecgdeploy.codegen import generate, plan
+from ecgdeploy.codegen import generate
 from ecgdeploy.codegen.host import QUICK, HostEngine
 from ecgdeploy.graph import read_tflite
-from ecgdeploy.measure.bench import run_on_board
-from ecgdeploy.measure.bench.models import random_inputs
 from ecgdeploy.measure.verify import verify
 from ecgdeploy.reference import TflmReference
 
 PER_MODEL = 51
-INPUTS = 6
 
-
-@pytest.fixture(autouse=True)
-def first_plan(monkeypatch):
-    """Take the first plan that works: choosing among many would take most of the time, and kernels are the subject."""
-    monkeypatch.setattr(plan, "EVENTS_PLAYED", 0)
-
-
-def _differing(seed, outputs, expected):
-    return [
-        (seed, k, LAYERS[(seed + k) % len(LAYERS)].__name__)
-        for k, (ours, theirs) in enumerate(zip(outputs, expected, strict=True))
-        if not np.array_equal(ours, theirs)
-    ]
-
-
-def _check_on_host(seed):
-    model = many_wide_layers(seed, PER_MODEL)
-    graph = read_tflite(model)
-    engine = HostEngine(graph, generate(graph), flags=QUICK)
-    reference = TflmReference(model)
-    for number, inputs in enumerate(random_inputs(graph, INPUTS, seed)):
-        assert not _differing(seed, engine.run(inputs, (None, 1, 97)[number % 3]), reference.run(inputs))
+pytestmark = pytest.mark.usefixtures("any_plan")
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_random_layers_on_this_machine(seed):
-    _check_on_host(seed)
+    on_this_machine(many_wide_layers(seed, PER_MODEL), seed)
 
 
 def _beat_network():
@@ -120,15 +97,9 @@ def test_functions_are_tflms_for_every_input(kind, out_scale, options):
 @pytest.mark.slow
 def test_a_thousand_random_layers_on_this_machine():
     for seed in range(100, 120):
-        _check_on_host(seed)
+        on_this_machine(many_wide_layers(seed, PER_MODEL), seed)
 
 
 @pytest.mark.parametrize("seed", range(50, 53))
 def test_random_layers_on_the_emulated_board(seed):
-    model = many_wide_layers(seed, PER_MODEL)
-    graph = read_tflite(model)
-    inputs = random_inputs(graph, INPUTS, seed)
-    run = run_on_board(graph, generate(graph, "cortex-m4"), inputs, piece=61)
-    reference = TflmReference(model)
-    for one, outputs in zip(inputs, run.outputs, strict=True):
-        assert not _differing(seed, outputs, reference.run(one))
+    on_the_board(many_wide_layers(seed, PER_MODEL), seed)
