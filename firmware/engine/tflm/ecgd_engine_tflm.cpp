@@ -2,7 +2,6 @@
  * and no file includes both this library's headers and a board's.
  *
  * The model, the operators it uses and the size of its arena are generated beside this file. */
-#include <cstdarg>
 #include <cstring>
 #include <new>
 
@@ -56,24 +55,6 @@ ecgd_tensor_info_t describe(const TfLiteTensor *tensor)
 }  // namespace
 
 extern "C" {
-
-/* TFLM prints through these; a device has nobody to print to, and printf would cost more flash than the link. Weak, since
- * Arduino's builder links every object of every library, and a TFLM library may bring its own. */
-__attribute__((weak)) void DebugLog(const char *format, va_list arguments)
-{
-    (void)format;
-    (void)arguments;
-}
-
-__attribute__((weak)) int DebugVsnprintf(char *buffer, size_t room, const char *format, va_list arguments)
-{
-    (void)format;
-    (void)arguments;
-    if (room > 0) {
-        buffer[0] = '\0';
-    }
-    return 0;
-}
 
 const ecgd_engine_info_t *ecgd_engine_info(void)
 {

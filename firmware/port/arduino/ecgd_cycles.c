@@ -15,10 +15,15 @@ uint64_t ecgd_cycles_extend(ecgd_cycles_t *cycles, uint32_t now)
 
 bool ecgd_cycles_agree(uint32_t (*cycles)(void), uint32_t (*microseconds)(void), uint32_t hertz)
 {
-    const uint32_t start = microseconds();
+    const uint32_t before = microseconds();
+    uint32_t start = before;
+    uint32_t reads = 0;
+    for (; reads < TEST_READS_MAX && start == before; ++reads) {
+        start = microseconds();
+    }
     const uint32_t first = cycles();
     uint32_t elapsed = 0;
-    for (uint32_t read = 0; read < TEST_READS_MAX && elapsed < TEST_MICROSECONDS; ++read) {
+    for (; reads < TEST_READS_MAX && elapsed < TEST_MICROSECONDS; ++reads) {
         elapsed = microseconds() - start;
     }
     const uint64_t counted = cycles() - first;

@@ -19,7 +19,8 @@ typedef struct {
 uint64_t ecgd_cycles_extend(ecgd_cycles_t *cycles, uint32_t now);
 
 /* True when `cycles` counts at `hertz` within 5 %, measured with a clock of microseconds over 5 ms. A counter that
- * stands still, as in QEMU or while a debugger holds it, or that runs at another rate, is refused. Ends in any case. */
+ * stands still, as in QEMU or while a debugger holds it, or that runs at another rate, is refused. Begins and ends on a
+ * step of that clock, so that one of coarse steps (an RTOS's tick) will do. Ends in any case. */
 bool ecgd_cycles_agree(uint32_t (*cycles)(void), uint32_t (*microseconds)(void), uint32_t hertz);
 
 #ifdef __cplusplus

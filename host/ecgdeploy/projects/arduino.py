@@ -93,7 +93,7 @@ def render_tflm(request: Request) -> Project:
     arena = tflm.choose_arena(request, library)
     int8 = library is not None or (packaged is not None and packaged.int8_registrations)
     generated = tflm.generated_files(request.model, arena.bytes, int8_registrations=int8)
-    sources = {Path(name).name: data for name, data in firmware_files((), (tflm.WRAPPER,)).items()} | generated
+    sources = {Path(name).name: data for name, data in firmware_files((), tflm.SOURCES).items()} | generated
     facts = {"arena_bytes": arena.bytes, "arena": arena.how, "prebuilt": library is not None, **folded}
     if library is not None:
         part = Library(

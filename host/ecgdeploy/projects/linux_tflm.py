@@ -54,7 +54,7 @@ def render(request: Request) -> Project:
     asked = request.options.get("arena_bytes")
     arena = -(-int(asked) // 16) * 16 if asked else arena_of_64_bits(request.model.data)
     generated = tflm.generated_files(request.model, arena, int8_registrations=True)
-    files = firmware_files(FOLDERS, (tflm.WRAPPER,)) | {f"generated/{name}": data for name, data in generated.items()}
+    files = firmware_files(FOLDERS, tflm.SOURCES) | {f"generated/{name}": data for name, data in generated.items()}
     files |= tflm.library_files(library, generated["ecgd_tflm_operators.h"])
     engine = {
         "arena_bytes": arena,

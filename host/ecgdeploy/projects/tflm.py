@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ecgdeploy.projects.tflm_estimate import Arena
 
 WRAPPER = "engine/tflm/ecgd_engine_tflm.cpp"
+SOURCES = (WRAPPER, "engine/tflm/ecgd_tflm_log.c")
 # what TFLM's own build compiles its archive with, as far as its headers look at it
 DEFINITIONS = ("TF_LITE_STATIC_MEMORY", "TF_LITE_DISABLE_X86_NEON", "TF_LITE_STRIP_ERROR_STRINGS", "NDEBUG")
 CXX_ONLY = ("-fno-rtti", "-fno-exceptions", "-fno-threadsafe-statics", "-fno-use-cxa-atexit")
@@ -189,7 +190,7 @@ def emulated_engine(request: Request) -> EnginePart:
     generated = generated_files(request.model, arena.bytes, True)
     return EnginePart(
         generated=generated,
-        kernel_sources=(WRAPPER,),
+        kernel_sources=SOURCES,
         languages=("C", "CXX"),
         definitions=definitions(library),
         compile_flags=(

@@ -19,6 +19,7 @@ from ecgdeploy.projects import Build, build
 from ecgdeploy.zoo import preset
 
 STUBS = Path(__file__).parent / "stubs"
+TFLM_STUB = Path(__file__).parent / "stubs_tflm"  # a library that PlatformIO compiles, with the habits of 2023
 NAME, VERSION = "nordicnrf52", "10.11.0"
 MAIN = """
 import os
@@ -85,7 +86,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="module", params=["static", "tflm"])
+@pytest.fixture(scope="module", params=["static", "tflm", "tflm as a library"])
 def built(request: pytest.FixtureRequest, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Build:
     """The preset's firmware, built by ``ecgdeploy build`` with PlatformIO."""
     options: dict[str, object] = {}
@@ -93,10 +94,13 @@ def built(request: pytest.FixtureRequest, home: Path, tmp_path_factory: pytest.T
         if not os.environ.get("ECGDEPLOY_TFLM_DIR"):
             pytest.skip("needs a TFLM library: set ECGDEPLOY_TFLM_DIR (docs/howto/nano33ble.md, 'TFLM')")
         options = {"tflm_dir": os.environ["ECGDEPLOY_TFLM_DIR"], "arena_bytes": 20_000}
+    elif request.param == "tflm as a library":
+        options = {"tflm_dir": TFLM_STUB, "arena_bytes": 20_000}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PLATFORMIO_CORE_DIR", str(home))
         folder = tmp_path_factory.mktemp("built") / "project"
-        return build(preset("beat-cnn").int8, "nano33ble", request.param, False, folder, options=options)
+        engine = request.param.split()[0]
+        return build(preset("beat-cnn").int8, "nano33ble", engine, False, folder, options=options)
 
 
 def test_platformio_builds_the_project_without_a_warning(built: Build) -> None:

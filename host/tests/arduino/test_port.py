@@ -48,17 +48,18 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 
 class Clock:
-    """A clock that moves on by one microsecond a reading, and a counter that follows it at some rate."""
+    """A clock that moves on by one microsecond a reading and shows it in steps, and a counter that follows it at some rate."""
 
-    def __init__(self, cycles_per_microsecond: float, start: int = 0, frozen: bool = False) -> None:
+    def __init__(self, cycles_per_microsecond: float, start: int = 0, frozen: bool = False, step: int = 1) -> None:
         self.now = 0
+        self.step = step
         self.rate = cycles_per_microsecond
         self.start = start
         self.frozen = frozen
 
     def microseconds(self) -> int:
         self.now += 0 if self.frozen else 1
-        return self.now & 0xFFFFFFFF
+        return self.now // self.step * self.step & 0xFFFFFFFF
 
     def cycles(self) -> int:
         return (self.start + int(self.now * self.rate)) & 0xFFFFFFFF
@@ -76,6 +77,14 @@ def test_a_counter_at_the_core_clock_is_accepted(port: ctypes.CDLL, rate: float)
 @pytest.mark.parametrize("rate", [0.0, 1.0, 32.0, 60.0, 68.0, 128.0])
 def test_a_counter_that_stands_still_or_runs_at_another_rate_is_refused(port: ctypes.CDLL, rate: float) -> None:
     assert not agree(port, Clock(rate))
+
+
+@pytest.mark.parametrize(("rate", "right"), [(64.0, True), (62.0, True), (60.0, False), (68.0, False)])
+@pytest.mark.parametrize("begun", [1, 400, 975])
+def test_a_clock_of_coarse_steps_tells_as_well(port: ctypes.CDLL, rate: float, right: bool, begun: int) -> None:
+    clock = Clock(rate, step=976)  # the tick of an RTOS
+    clock.now = begun
+    assert agree(port, clock) is right
 
 
 def test_a_counter_that_wraps_during_the_test_is_accepted(port: ctypes.CDLL) -> None:

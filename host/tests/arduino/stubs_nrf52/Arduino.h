@@ -3,9 +3,9 @@
 #define STUB_ARDUINO_H
 #include <stddef.h>
 #include <stdint.h>
+/* no micros(): once the cycle counter runs it is the cycle counter */
 extern "C" {
 uint32_t millis(void);
-uint32_t micros(void);
 void delay(uint32_t milliseconds);
 uint32_t readResetReason(void);
 extern uint32_t SystemCoreClock;
@@ -26,6 +26,8 @@ typedef struct {
 #define pdFALSE ((BaseType_t)0)
 #define portMAX_DELAY ((TickType_t)0xffffffffu)
 #define pdMS_TO_TICKS(milliseconds) ((TickType_t)((uint64_t)(milliseconds) * 1024u / 1000u))
+#define tick2us(ticks) ((uint64_t)(ticks) * 1000000u / 1024u)
+TickType_t xTaskGetTickCount(void);
 enum { TASK_PRIO_LOW = 1, TASK_PRIO_NORMAL = 2 };
 BaseType_t xTaskCreate(void (*code)(void *), const char *name, uint16_t words, void *argument, UBaseType_t priority,
                        TaskHandle_t *handle);
