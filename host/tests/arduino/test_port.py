@@ -48,7 +48,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 
 class Clock:
-    """A clock that moves on by one microsecond a reading and shows it in steps, and a counter that follows it at some rate."""
+    """A clock that moves on by one microsecond a reading, shown in steps; a counter that follows it at some rate."""
 
     def __init__(self, cycles_per_microsecond: float, start: int = 0, frozen: bool = False, step: int = 1) -> None:
         self.now = 0
