@@ -22,7 +22,7 @@ SYMBOLS = {
     40: ")", 41: "r",
 }  # fmt: skip
 CODES = {symbol: code for code, symbol in SYMBOLS.items()}
-_SKIP, _NUM, _SUB, _CHN, _AUX = 59, 60, 61, 62, 63
+SKIP, NUM, SUB, CHN, AUX = 59, 60, 61, 62, 63
 _HINT = "copy the file again from its source"
 
 
@@ -60,25 +60,25 @@ def read_annotations(path: Path, samples: int | None = None) -> Annotations:
         code, low = word >> 10, word & 0x3FF
         if word == 0:
             break
-        if code == _SKIP:
+        if code == SKIP:
             if position + 4 > len(data):
                 raise DataError(f"{path.name}: truncated inside a SKIP", _HINT)
             high, rest = struct.unpack_from("<hH", data, position)
             time += (high << 16) | rest
             position += 4
-        elif code in (_NUM, _SUB, _CHN, _AUX):
+        elif code in (NUM, SUB, CHN, AUX):
             if not codes:
                 raise DataError(f"{path.name}: a field before the first annotation", _HINT)
-            if code == _AUX:
+            if code == AUX:
                 if position + low > len(data):
                     raise DataError(f"{path.name}: truncated inside the text of annotation {len(codes) - 1}", _HINT)
                 notes[-1] = data[position : position + low].decode("latin-1").rstrip("\0")
                 position += low + (low & 1)
             else:
                 value = (low & 0xFF) - 256 if low & 0x80 else low & 0xFF
-                if code == _NUM:
+                if code == NUM:
                     number = fields[-1][2] = value
-                elif code == _CHN:
+                elif code == CHN:
                     channel = fields[-1][1] = value
                 else:
                     fields[-1][0] = value
@@ -123,20 +123,20 @@ def write_annotations(path: Path, annotations: Annotations) -> None:
             raise DataError(f"{path.name}: annotation {i} goes back in time", "sort the annotations first")
         before += step
         if step > 0x3FF:
-            out += struct.pack("<HhH", _SKIP << 10, step >> 16, step & 0xFFFF)
+            out += struct.pack("<HhH", SKIP << 10, step >> 16, step & 0xFFFF)
             step = 0
         out += struct.pack("<H", CODES[symbol] << 10 | step)
         if annotations.subtypes[i]:
-            out += struct.pack("<H", _SUB << 10 | int(annotations.subtypes[i]) & 0xFF)
+            out += struct.pack("<H", SUB << 10 | int(annotations.subtypes[i]) & 0xFF)
         if annotations.channels[i] != channel:
             channel = int(annotations.channels[i])
-            out += struct.pack("<H", _CHN << 10 | channel & 0xFF)
+            out += struct.pack("<H", CHN << 10 | channel & 0xFF)
         if annotations.numbers[i] != number:
             number = int(annotations.numbers[i])
-            out += struct.pack("<H", _NUM << 10 | number & 0xFF)
+            out += struct.pack("<H", NUM << 10 | number & 0xFF)
         if annotations.notes[i]:
             text = annotations.notes[i].encode("latin-1", "replace")
             if len(text) > 255:
                 raise DataError(f"{path.name}: text of annotation {i} has {len(text)} bytes", "255 at most")
-            out += struct.pack("<H", _AUX << 10 | len(text)) + text + b"\0" * (len(text) & 1)
+            out += struct.pack("<H", AUX << 10 | len(text)) + text + b"\0" * (len(text) & 1)
     write_atomic(path, bytes(out + b"\0\0"))

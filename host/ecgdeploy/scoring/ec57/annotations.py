@@ -1,4 +1,4 @@
-"""WFDB annotation files (MIT format) and the first line of a header, read exactly and without imports.
+"""WFDB annotation files (MIT format) and the first line of a header, read as the reference programs do.
 
 Format: https://physionet.org/physiotools/wag/annot-5.htm (16-bit words, six bits of type, ten of time difference) and
 https://physionet.org/physiotools/wag/header-5.htm.
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecgdeploy.ecg.wfdb_annotation import AUX, CHN, CODES, NUM, SKIP, SUB
 from ecgdeploy.errors import DataError
 
 DEFAULT_RATE = 250.0
@@ -20,17 +21,8 @@ DEFAULT_RATE = 250.0
 
 NOISE, NOTE, VF_ON, VF_OFF = 14, 22, 32, 33
 
-_SKIP, _NUM, _SUB, _CHN, _AUX = 59, 60, 61, 62, 63
-
-_MNEMONICS = {
-    "N": 1, "L": 2, "R": 3, "a": 4, "V": 5, "F": 6, "J": 7, "A": 8, "S": 9, "E": 10, "j": 11, "/": 12, "Q": 13,
-    "~": 14, "|": 16, "s": 18, "T": 19, "*": 20, "D": 21, '"': 22, "=": 23, "p": 24, "B": 25, "^": 26, "t": 27,
-    "+": 28, "u": 29, "?": 30, "!": 31, "[": 32, "]": 33, "e": 34, "n": 35, "@": 36, "x": 37, "f": 38, "(": 39,
-    ")": 40, "r": 41,
-}  # fmt: skip
-
 BEAT_CLASS = {
-    _MNEMONICS[mnemonic]: name
+    CODES[mnemonic]: name
     for name, mnemonics in {"N": "NLRB", "S": "aJASjen", "V": "VEr", "F": "F", "Q": "/Q?f"}.items()
     for mnemonic in mnemonics
 }
@@ -83,9 +75,9 @@ def code_of(mnemonic: str) -> int:
     DataError
         For a mnemonic WFDB does not define.
     """
-    if mnemonic not in _MNEMONICS:
-        raise DataError(f"'{mnemonic}' is no WFDB annotation mnemonic", f"use one of {' '.join(_MNEMONICS)}")
-    return _MNEMONICS[mnemonic]
+    if mnemonic not in CODES:
+        raise DataError(f"'{mnemonic}' is no WFDB annotation mnemonic", f"use one of {' '.join(CODES)}")
+    return CODES[mnemonic]
 
 
 def read_annotations(path: Path, rate: float | None = None) -> list[Annotation]:
@@ -141,7 +133,7 @@ def _decode(data: bytes, path: Path) -> list[Annotation]:
         code, interval = word(at) >> 10, word(at) & 0x3FF
         if code == 0 and interval == 0:
             return annotations
-        if code == _SKIP:
+        if code == SKIP:
             # the long interval is stored with its high half first
             sample += struct.unpack("<i", struct.pack("<HH", word(at + 2), word(at + 1)))[0]
             at += 3
@@ -149,17 +141,17 @@ def _decode(data: bytes, path: Path) -> list[Annotation]:
         sample += interval
         subtype, aux = 0, b""
         at += 1
-        while at < words and (extra := word(at) >> 10) in (_NUM, _SUB, _CHN, _AUX):
+        while at < words and (extra := word(at) >> 10) in (NUM, SUB, CHN, AUX):
             value = word(at) & 0x3FF
             at += 1
-            if extra == _AUX:
+            if extra == AUX:
                 aux = data[2 * at : 2 * at + value]
                 if len(aux) < value:
                     raise DataError(f"{path} ends inside a text", "the file is truncated: fetch it again")
                 at += (value + 1) // 2
-            elif extra == _SUB:
+            elif extra == SUB:
                 subtype = _signed(value)
-            elif extra == _CHN:
+            elif extra == CHN:
                 channel = value & 0xFF
             else:
                 number = _signed(value)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ecgdeploy.ecg import wfdb_annotation
+from ecgdeploy.ecg.record import Annotations
+from ecgdeploy.ecg.wfdb_annotation import SYMBOLS
 from ecgdeploy.errors import DataError
 from ecgdeploy.scoring.ec57.annotations import Annotation, code_of
 
@@ -57,7 +61,7 @@ def device_annotations(
 
 
 def write_annotations(folder: Path, record: str, annotator: str, annotations: Sequence[Annotation]) -> Path:
-    """Write `record`.`annotator` in `folder` with the wfdb package.
+    """Write `record`.`annotator` in `folder`.
 
     Parameters
     ----------
@@ -82,17 +86,9 @@ def write_annotations(folder: Path, record: str, annotator: str, annotations: Se
         raise DataError(f"no annotations to write for record {record}", "score at least one beat")
     if not annotator.isalpha():
         raise DataError(f"'{annotator}' is no annotator name", "use letters only")
-    import wfdb
-    from wfdb.io.annotation import ann_label_table
-
-    symbols = dict(zip(ann_label_table["label_store"], ann_label_table["symbol"], strict=True))
     folder.mkdir(parents=True, exist_ok=True)
-    wfdb.wrann(
-        record,
-        annotator,
-        np.array([a.sample for a in annotations], dtype=np.int64),
-        symbol=[symbols[a.code] for a in annotations],
-        subtype=np.array([a.subtype for a in annotations], dtype=np.int64),
-        write_dir=str(folder),
-    )
-    return folder / f"{record}.{annotator}"
+    path = folder / f"{record}.{annotator}"
+    marks = Annotations.at([a.sample for a in annotations], [SYMBOLS[a.code] for a in annotations])
+    subtypes = np.array([a.subtype for a in annotations], np.int8)
+    wfdb_annotation.write_annotations(path, replace(marks, subtypes=subtypes))
+    return path
