@@ -103,7 +103,7 @@ def test_a_killed_emulator_loses_nothing_and_resume_gives_the_undisturbed_result
         if emulator and journal.exists() and journal.read_bytes().count(b"\n") > 5:
             os.kill(emulator, signal.SIGKILL)
             break
-    _, error = process.communicate(timeout=120)
+    _, error = process.communicate(timeout=600)
     assert process.returncode == 3, error.decode()
     assert len([line for line in error.decode().splitlines() if line.startswith("ecgdeploy:")]) == 1
     assert "--resume" in error.decode()

@@ -136,7 +136,7 @@ def test_a_browser_draws_the_page_without_a_word_on_its_console(pages, tmp_path,
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr",
          "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1000,1400",
          *scheme, f"--screenshot={shot}", (pages[0] / "report.html").as_uri()],
-        capture_output=True, text=True, timeout=120, env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True, text=True, timeout=600, env={**os.environ, "HOME": str(tmp_path)},
     )  # fmt: skip
     assert shot.is_file(), done.stderr[-500:]
     assert "CONSOLE" not in done.stderr
