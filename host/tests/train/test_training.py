@@ -138,9 +138,13 @@ def test_two_workers_train_what_one_trains(tmp_path):
         )
         for index in range(2)
     ]
-    alone = in_process(tmp_path / "alone", overrides)
-    outputs = [p.communicate(timeout=600) for p in (*workers, alone)]
-    assert [p.returncode for p in (*workers, alone)] == [0, 0, 0], outputs[0][1][-2000:]
+    everyone = (*workers, in_process(tmp_path / "alone", overrides))
+    try:
+        outputs = [process.communicate(timeout=600) for process in everyone]  # a worker waits for a lost one for ever
+    finally:
+        for process in everyone:
+            process.kill()
+    assert [process.returncode for process in everyone] == [0, 0, 0], outputs[0][1][-2000:]
     figures = [json.loads(out.splitlines()[-1]) for out, _ in outputs]
     assert figures[0] == figures[1]
     manifest = json.loads((tmp_path / "worker0/manifest.json").read_text())
