@@ -67,7 +67,15 @@ def read_result(path: Path) -> dict[str, Any]:
         raise DataError(f"{file}: is not JSON", WANTED) from error
     if not isinstance(result, dict) or result.get("schema") != SCHEMA:
         raise DataError(f"{file}: is not a result of schema {SCHEMA}", "measure again with this ecgdeploy")
+    columns = result.get("columns")
+    if isinstance(columns, dict):
+        # the file's keys are sorted; every table shows what was measured in the order of deployment, backwards
+        result["columns"] = dict(sorted(columns.items(), key=lambda item: _column_place(item[0])))
     return result
+
+
+def _column_place(name: str) -> tuple[bool, bool, str]:
+    return name != "device", "float" in name, name
 
 
 def obstacles(first: dict[str, Any], second: dict[str, Any], aspect: str) -> list[str]:

@@ -61,6 +61,7 @@ def _facts_of(result: dict[str, Any]) -> dict[str, Any]:
         "record_rows": record_rows(result),
         "tiles": _tiles(result),
         "mistakes": [(_caption(shown), plots.mistake(shown)) for shown in result["extra"].get("mistakes", [])],
+        "shaded": any(shown["time_s"] is not None for shown in result["extra"].get("mistakes", [])),
         "plan": plan, "plan_drawing": plots.plan(plan) if plan else "",
         "operators": plots.operators(counted) if counted else "",
     }  # fmt: skip

@@ -10,9 +10,15 @@ import numpy as np
 # Okabe-Ito: distinguishable with the common colour-vision deficiencies, readable on light and dark.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 INK = "#7a7a7a"
+#: parts of an image, one colour in every bar
+PART_COLOURS = {"model": COLOURS[0], "engine": COLOURS[1], "app": COLOURS[2], "kernels": COLOURS[3],
+                "libc": COLOURS[4], "port": COLOURS[5], "link": COLOURS[6], "stack high-water": "#882255",
+                "padding": "#999999"}
+SPARE_COLOURS = ("#44AA99", "#117733", "#DDCC77", "#AA4499", "#332288")
 # ECG paper: thin lines every 40 ms and 0.1 mV are left out, thick ones every 200 ms and 0.5 mV are squares
 PAPER, BOX_S, BOX_MV = "#D55E00", 0.2, 0.5
-MOST_MV = 4.0
+# of a row drawn; the beat in question is shown whole up to WHOLE_MV
+MOST_MV, WHOLE_MV = 4.0, 12.0
 ROLES = {"window": COLOURS[0], "shared": COLOURS[4], "sums": COLOURS[1], "scratch": COLOURS[3], "state": COLOURS[5],
          "output": COLOURS[2]}
 ROLE_NAMES = {"window": "window of a tensor", "shared": "tensor within one turn", "sums": "sums",
@@ -42,14 +48,16 @@ def _svg(plt, figure) -> str:
 
 def confusion_matrix(confusion: list[list[int]], classes: list[str]) -> str:
     """Confusion matrix, rows annotated, columns predicted; shade is the share of the row."""
-    plt, (figure, axes) = _figure(3.6, 3.2)
+    size = max(3.6, 0.55 * len(classes) + 1)
+    plt, (figure, axes) = _figure(size, size - 0.4)
     counts = np.asarray(confusion, dtype=float)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(counts.shape):
         axes.text(column, row, f"{int(counts[row, column]):,}\n{100 * share[row, column]:.1f} %", ha="center",
                   va="center", fontsize=8, color="white" if share[row, column] > 0.5 else "#202020")
-    axes.set_xticks(range(len(classes)), classes)
+    long = sum(map(len, classes)) > 8 * size  # side by side they would run into each other
+    axes.set_xticks(range(len(classes)), classes, rotation=90 if long else 0)
     axes.set_yticks(range(len(classes)), classes)
     axes.set_xlabel("predicted on the device")
     axes.set_ylabel("annotated")
@@ -78,7 +86,8 @@ def ecg_strip(strip: dict[str, Any]) -> str:
         else:
             label, colour, weight = f"{verdict}\n({truth})", COLOURS[5], "bold"
         axes.annotate(label, (beat["time_s"], top), ha="center", va="top", fontsize=8, color=colour, fontweight=weight)
-    axes.set_ylim(top=top)
+    axes.set_xlim(seconds[0], seconds[-1])
+    axes.set_ylim(top=top + 0.06 * float(np.ptp(signal) or 1))
     axes.set_xlabel(f"seconds, record {strip['record']}")
     axes.set_ylabel(f"{strip['lead']}, mV")
     return _svg(plt, figure)
@@ -95,8 +104,7 @@ def mistake(shown: dict[str, Any]) -> str:
     rows = {lead: np.asarray(values) / 1000 for lead, values in leads.items()}
     longest = max(len(values) for values in rows.values())
     seconds = shown["start_s"] + np.arange(longest) / (rate or 1)
-    spans = {lead: (max(_floor(v), -MOST_MV / 2), min(_floor(v) + max(_height(v), 2 * BOX_MV), MOST_MV / 2 + 1))
-             for lead, v in rows.items()}
+    spans = {lead: _span(v, _near(v, shown, seconds)) for lead, v in rows.items()}
     width = 9.0
     boxes = (longest / rate / BOX_S) if rate else 40
     heights = [(high - low) / BOX_MV for low, high in spans.values()]
@@ -124,6 +132,24 @@ def mistake(shown: dict[str, Any]) -> str:
     paper = "seconds of the record; a square is 0.2 s by 0.5 mV"
     grid[-1].set_xlabel(paper if rate else "samples of the model's input")
     return _svg(plt, figure)
+
+
+def _near(values: np.ndarray, shown: dict[str, Any], seconds: np.ndarray) -> np.ndarray:
+    """Of a row, what is shaded: it has to be seen whole."""
+    if shown["time_s"] is None:
+        return values[:0]
+    return values[np.abs(seconds[: len(values)] - shown["time_s"]) <= 0.3]
+
+
+def _span(values: np.ndarray, whole: np.ndarray) -> tuple[float, float]:
+    """Lowest and highest millivolt drawn: artefacts are cut at `MOST_MV`, the beat in question is not."""
+    low = max(_floor(values), -MOST_MV / 2)
+    high = min(_floor(values) + max(_height(values), 2 * BOX_MV), MOST_MV / 2 + 1)
+    if len(whole):
+        low = max(min(low, _floor(whole)), -WHOLE_MV / 2)
+        high = min(max(high, _floor(whole) + _height(whole)), WHOLE_MV / 2)
+    # a row that lies outside altogether (an offset of many millivolts) is drawn where it is
+    return (low, high) if low < high else (_floor(values), _floor(values) + max(_height(values), 2 * BOX_MV))
 
 
 def _floor(values: np.ndarray) -> float:
@@ -191,12 +217,15 @@ def parts(sizes: dict[str, int], limit: int, what: str) -> str:
     """One stacked bar: where the bytes of flash or RAM go, against the board's limit in the label."""
     plt, (figure, axes) = _figure(10, 1.3)
     left = 0
-    for index, (name, size) in enumerate(sorted(sizes.items(), key=lambda item: -item[1])):
-        axes.barh(0, size, left=left, color=COLOURS[index % len(COLOURS)], label=f"{name} {size:,}")
+    spare = iter(SPARE_COLOURS * len(sizes))
+    for name, size in sorted(sizes.items(), key=lambda item: -item[1]):
+        axes.barh(0, size, left=left, color=PART_COLOURS.get(name) or next(spare), label=f"{name} {size:,}")
         left += size
     axes.set_yticks([])
+    axes.set_xlim(0, max(left, 1))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_xlabel(f"bytes of {what}: {left:,} of {limit:,}")
-    axes.legend(ncols=4, fontsize=7, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    axes.legend(ncols=5, fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return _svg(plt, figure)
 
 

@@ -94,13 +94,15 @@ def _confusion(result: dict[str, Any]) -> RenderableType:
     column = result["columns"][name]
     if "confusion" not in column:
         return Text("")
-    table = Table(title=f"Confusion matrix, {name} (rows: annotated, columns: predicted)", title_justify="left")
+    # not the table's own title, which wraps to the width of the table
+    title = Text(f"Confusion matrix, {name} (rows: annotated, columns: predicted)", style="italic")
+    table = Table()
     table.add_column("")
     for cls in result["classes"]:
         table.add_column(cls, justify="right")
     for cls, row in zip(result["classes"], column["confusion"], strict=True):
         table.add_row(cls, *map(thousands, row))
-    return table
+    return Group(title, table)
 
 
 def _cost(result: dict[str, Any]) -> Table:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -117,6 +118,22 @@ def test_the_page_names_nothing_to_be_fetched(pages):
     links = re.findall(r"(?:src|href|action)\s*=\s*[\"']([^\"'#][^\"']*)|url\(([^#)][^)]*)\)", page)
     assert all((a or b).startswith("data:") for a, b in links)
     assert "default-src 'none'" in page and "<script" not in page
+
+
+def test_the_beat_in_question_is_drawn_whole_and_artefacts_are_cut():
+    from ecgdeploy.reports.plots import _span
+
+    signal = np.zeros(600)
+    signal[300], signal[10] = -4.2, 9.0
+    assert _span(signal, signal[:0]) == (-2.0, 3.0)
+    assert _span(signal, signal[280:320])[0] == -4.5
+    assert _span(np.full(600, 40.0), signal[:0]) == (40.0, 41.0)
+
+
+def test_columns_come_in_the_same_order_from_the_file_as_from_the_run(run):
+    from ecgdeploy.measure.compare import read_result
+
+    assert list(read_result(run)["columns"]) == ["device", "host int8", "host float32"]
 
 
 def test_a_result_without_its_parts_is_one_line(result, tmp_path):
