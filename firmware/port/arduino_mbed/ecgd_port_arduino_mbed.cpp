@@ -1,8 +1,10 @@
-/* ecgd_port.h for Arduino boards under ArduinoCore-mbed (nRF52840, STM32H747, RP2040): USB serial, DWT cycle counter,
- * RTX's main thread. Thin: what can be wrong without a board is in ecgd_cycles.c and ecgd_usb_write.c. C++14, since the
+/* ecgd_port.h for Arduino boards under ArduinoCore-mbed (nRF52840, STM32H747, RP2040): USB serial, or the UART behind a
+ * debug probe's port where the chip has no USB (nRF52832); DWT cycle counter, RTX's main thread. Thin: what can be wrong without a board is in ecgd_cycles.c and ecgd_usb_write.c. C++14, since the
  * core's own sources do not compile as C++17; no header of an inference library is included here. */
 #include <Arduino.h>
+#ifdef SERIAL_CDC /* the core says so of boards with USB of their own; without, it has no _SerialUSB to link */
 #include <USB/PluggableUSBSerial.h>
+#endif
 #include <mbed.h>
 #include <rtos.h>
 
@@ -21,14 +23,21 @@
 namespace {
 
 constexpr uint32_t kWindowBytes = 256;     /* the core's receive ring */
+#ifdef SERIAL_CDC
 constexpr uint32_t kReplyMs = 200;
+#else
+constexpr uint32_t kBaud = 115200;         /* as the host opens the port */
+constexpr uint32_t kReplyMs = 400;         /* a RESULT of 300 bytes takes 26 ms at this rate */
+#endif
 constexpr uint32_t kKeepaliveMs = 2000;
 constexpr uint32_t kKeepaliveStack = 2048;
 constexpr uint32_t kStackGuardBytes = 16;  /* RTX keeps its overrun mark at the stack's lowest word */
 
 ecgd_cycles_t cycles;
 ecgd_port_info_t info;
+#ifdef SERIAL_CDC
 uint32_t lost_bytes;
+#endif
 
 /* the application's keep-alive while it computes: a thread above the main one, since USB cannot be used from an
  * interrupt */
@@ -55,6 +64,7 @@ uint32_t read_microseconds()
     return micros();
 }
 
+#ifdef SERIAL_CDC
 uint32_t read_milliseconds()
 {
     return millis();
@@ -78,6 +88,10 @@ void usb_pause()
 }
 
 const ecgd_usb_t usb = {usb_connected, usb_take, read_milliseconds, usb_pause};
+arduino::USBSerial &port = _SerialUSB;
+#else
+arduino::UART &port = Serial;
+#endif
 
 uint8_t reset_cause()
 {
@@ -106,9 +120,12 @@ extern uint8_t ecgd_data_end[] __asm__("__data_end__") __attribute__((weak));
 extern uint8_t ecgd_bss_start[] __asm__("__bss_start__") __attribute__((weak));
 extern uint8_t ecgd_bss_end[] __asm__("__bss_end__") __attribute__((weak));
 
-/* The core's main() has already begun the USB serial port. */
+/* The core's main() has already begun the USB serial port, but no other. */
 void ecgd_port_arduino_begin(void)
 {
+#ifndef SERIAL_CDC
+    port.begin(kBaud);
+#endif
     info.board = ECGD_BOARD;
     info.window_bytes = kWindowBytes;
     info.reply_ms = kReplyMs;
@@ -137,18 +154,22 @@ const ecgd_port_info_t *ecgd_port_info(void)
 size_t ecgd_port_read(uint8_t *into, size_t room)
 {
     size_t count = 0;
-    while (count < room && _SerialUSB.available() > 0) {
-        into[count++] = static_cast<uint8_t>(_SerialUSB.read());
+    while (count < room && port.available() > 0) {
+        into[count++] = static_cast<uint8_t>(port.read());
     }
     if (count == 0) {
-        delay(1); /* lets the USB thread run */
+        delay(1); /* lets the other threads run */
     }
     return count;
 }
 
 void ecgd_port_write(const uint8_t *bytes, size_t count)
 {
+#ifdef SERIAL_CDC
     lost_bytes += static_cast<uint32_t>(count - ecgd_usb_write(&usb, bytes, count));
+#else
+    port.write(bytes, count); /* a UART has nobody who could be gone */
+#endif
 }
 
 uint64_t ecgd_port_ticks(void)

@@ -105,7 +105,7 @@ uint64_t ecgd_port_ticks(void)
 
 void ecgd_port_stack(uint8_t **lowest, uint8_t **top)
 {
-    *lowest = _estack - ECGD_STACK_BYTES;
+    *lowest = reinterpret_cast<uint8_t *>(reinterpret_cast<uintptr_t>(_estack) - ECGD_STACK_BYTES);
     *top = _estack;
 }
 

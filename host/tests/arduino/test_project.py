@@ -154,6 +154,7 @@ PORTS = {
     "nano33ble": ("gnu++14", "stubs"),
     "pico": ("gnu++14", "stubs"),
     "portenta_h7_m7": ("gnu++14", "stubs"),
+    "nicla_sense_me": ("gnu++14", "stubs", "-DSTUB_NO_USB"),
     "nrf52840_dk": ("gnu++11", "stubs_nrf52"),
     "nucleo_f446re": ("gnu++14", "stubs_stm32"),
 }
@@ -180,7 +181,7 @@ def test_every_c_file_compiles_without_a_warning_for_the_core(project: Path) -> 
 @pytest.mark.parametrize("name", PORTS)
 def test_the_port_and_the_sketch_compile_against_the_cores_declarations(name: str, tmp_path: Path) -> None:
     board = load_board(name)
-    standard, stubs = PORTS[name]
+    standard, stubs, *more = PORTS[name]
     project = build(preset("beat-cnn").int8, name, "static", False, tmp_path / "p", True).folder
     sources = [project / "src/main.cpp", *project.glob("lib/ecgd_core/src/ecgd_port_arduino*.cpp")]
     assert len(sources) == 2
@@ -188,7 +189,7 @@ def test_the_port_and_the_sketch_compile_against_the_cores_declarations(name: st
     includes = [f"-I{folder}" for folder in folders]
     assert board.platformio is not None
     command = ["arm-none-eabi-g++", *board.core.compile_flags, *board.platformio.build_flags, f"-std={standard}", "-O2"]
-    subprocess.run([*command, *STRICT, *includes, "-fsyntax-only", *sources], check=True)
+    subprocess.run([*command, *more, *STRICT, *includes, "-fsyntax-only", *sources], check=True)
     c_files = sorted(project.rglob("lib/*/src/*.c"))
     command = ["arm-none-eabi-gcc", *board.core.compile_flags, "-std=gnu11", "-O2", *STRICT, "-Wconversion", *includes]
     subprocess.run([*command, "-fsyntax-only", *c_files], check=True)
