@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from ecgdeploy.ecg.record import STANDARD_LEADS, Record, canonical_lead
+from ecgdeploy.ecg.sources.base import Source
 from ecgdeploy.ecg.sources.cinc2020 import dx_codes, read_dx_record
 from ecgdeploy.ecg.sources.tables import age, read_table
 from ecgdeploy.ecg.sources.xlsx import read_sheet
 from ecgdeploy.ecg.wfdb_header import read_header
-from ecgdeploy.errors import DataError, unknown
+from ecgdeploy.errors import DataError
 from ecgdeploy.provenance import sha256_file
 
 NAME = "Chapman-Shaoxing"
@@ -53,8 +54,10 @@ def group_of(statements: tuple[str, ...]) -> str | None:
 
 
 @dataclass(frozen=True)
-class Chapman:
+class Chapman(Source):
     """The database in a folder, in either layout."""
+
+    kind = "Chapman-Shaoxing record"
 
     folder: Path
 
@@ -78,9 +81,9 @@ class Chapman:
         found = {path.stem: path for path in sorted(self.folder.rglob("JS*.hea"))}
         return {name: path for name, path in found.items() if name not in DAMAGED}
 
-    def names(self) -> tuple[str, ...]:
-        """Names of the records that are here."""
-        return tuple(self.paths)
+    @property
+    def known(self) -> dict[str, Path]:
+        return self.paths
 
     def statements(self, name: str) -> tuple[str, ...]:
         """The rhythm (first layout) or the SNOMED CT codes (WFDB layout) of a record, without its signal."""
@@ -93,18 +96,8 @@ class Chapman:
         """Hash of the record's file (of its header, in the WFDB layout)."""
         return sha256_file(self.paths[name])
 
-    def record(self, name: str) -> Record:
-        """Read one record; its statements are the rhythm (first layout) or all SNOMED CT codes (WFDB layout).
-
-        Raises
-        ------
-        UsageError
-            No such record here.
-        DataError
-            A file is damaged.
-        """
-        if name not in self.paths:
-            raise unknown("Chapman-Shaoxing record", name, self.paths)
+    def _read(self, name: str) -> Record:
+        """A record's statements are the rhythm (first layout) or all SNOMED CT codes (WFDB layout)."""
         path = self.paths[name]
         if path.suffix == ".hea":
             return read_dx_record(path, f"chapman-{name}", NAME, LICENCE)

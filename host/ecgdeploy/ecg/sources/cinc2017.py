@@ -12,9 +12,10 @@ from functools import cached_property
 from pathlib import Path
 
 from ecgdeploy.ecg.record import Record
+from ecgdeploy.ecg.sources.base import Source
 from ecgdeploy.ecg.sources.tables import read_pairs
 from ecgdeploy.ecg.wfdb_signal import expect, read_signals
-from ecgdeploy.errors import DataError, unknown
+from ecgdeploy.errors import DataError
 
 NAME = "PhysioNet/CinC Challenge 2017 1.0.0"
 LICENCE = "ODC-By 1.0"
@@ -32,12 +33,14 @@ def patient(record: str) -> str:
 
 
 @dataclass(frozen=True)
-class Cinc2017:
+class Cinc2017(Source):
     """The training set in a folder.
 
     Its waveforms are in ``training2017/`` (as unpacked from the archive), in ``training/A00/`` ... (as PhysioNet serves
     single files), or in the folder itself.
     """
+
+    kind = "CinC 2017 record"
 
     folder: Path
 
@@ -74,22 +77,15 @@ class Cinc2017:
             labels[row[0]] = row[1]
         return labels
 
+    @property
+    def known(self) -> dict[str, str]:
+        return self.labels
+
     def names(self) -> tuple[str, ...]:
         """Names of the labelled records whose header is here."""
         return tuple(name for name in self.labels if name in self.paths)
 
-    def record(self, name: str) -> Record:
-        """Read one record.
-
-        Raises
-        ------
-        UsageError
-            No label for this name.
-        DataError
-            A file is missing or damaged.
-        """
-        if name not in self.labels:
-            raise unknown("CinC 2017 record", name, self.labels)
+    def _read(self, name: str) -> Record:
         path = self.paths.get(name, self.waveforms / f"{name}.hea")
         signals = read_signals(path, sums_absent=True, stale_initial=True)
         expect(signals, (RATE,), gain=1000.0, baseline=0, leads=("ECG",), sums=False)

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ecgdeploy.ecg.record import STANDARD_LEADS, Record
+from ecgdeploy.ecg.sources.base import Source
 from ecgdeploy.ecg.wfdb_header import Header, read_header
 from ecgdeploy.ecg.wfdb_signal import expect, read_signals
 from ecgdeploy.errors import DataError, unknown
@@ -77,7 +78,7 @@ def class_of(code: str, scored: dict[str, tuple[str, ...]] = SCORED_2021) -> str
 
 
 @dataclass(frozen=True)
-class Cinc2020:
+class Cinc2020(Source):
     """The training sets in a folder.
 
     Parameters
@@ -88,6 +89,8 @@ class Cinc2020:
     subsets : tuple of str
         Which of them to use; by default all that are here.
     """
+
+    kind = "CinC 2020/2021 record"
 
     folder: Path
     subsets: tuple[str, ...] = tuple(SUBSETS)
@@ -118,9 +121,9 @@ class Cinc2020:
                 found[path.stem] = (subset, path)
         return found
 
-    def names(self) -> tuple[str, ...]:
-        """Names of the records that are here."""
-        return tuple(self.paths)
+    @property
+    def known(self) -> dict[str, tuple[str, Path]]:
+        return self.paths
 
     def subset(self, name: str) -> str:
         """Which of the sources a record comes from."""
@@ -148,18 +151,8 @@ class Cinc2020:
         """Hash of the header, whose checksums stand for the samples."""
         return sha256_file(self.paths[name][1])
 
-    def record(self, name: str) -> Record:
-        """Read one record; its statements are SNOMED CT codes.
-
-        Raises
-        ------
-        UsageError
-            No record of this name is here.
-        DataError
-            A file is damaged, or the header has no ``Dx`` comment.
-        """
-        if name not in self.paths:
-            raise unknown("CinC 2020/2021 record", name, self.paths)
+    def _read(self, name: str) -> Record:
+        """A record's statements are SNOMED CT codes."""
         subset, path = self.paths[name]
         # the Challenge brought every source to 1000 units a millivolt but INCART, whose leads keep gains of their own
         gain = None if subset == "st_petersburg_incart" else 1000.0

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from ecgdeploy.ecg.record import STANDARD_LEADS, Record
+from ecgdeploy.ecg.sources.base import Source
 from ecgdeploy.ecg.sources.matlab import read_struct
 from ecgdeploy.ecg.sources.tables import read_table
-from ecgdeploy.errors import DataError, unknown
+from ecgdeploy.errors import DataError
 from ecgdeploy.provenance import sha256_file
 
 NAME = "CPSC 2018"
@@ -45,8 +46,10 @@ _HINT = "copy the file again from its source"
 
 
 @dataclass(frozen=True)
-class Cpsc2018:
+class Cpsc2018(Source):
     """The training set in a folder: ``REFERENCE.csv`` and the ``.mat`` files, in it or in folders below it."""
+
+    kind = "CPSC 2018 record"
 
     folder: Path
 
@@ -68,9 +71,10 @@ class Cpsc2018:
         """Files that are here, by record."""
         return {path.stem: path for path in sorted(self.folder.rglob("*.mat"))}
 
-    def names(self) -> tuple[str, ...]:
+    @cached_property
+    def known(self) -> dict[str, Path]:
         """Labelled records whose file is here."""
-        return tuple(name for name in self.labels if name in self.paths)
+        return {name: self.paths[name] for name in self.labels if name in self.paths}
 
     def statements(self, name: str) -> tuple[str, ...]:
         """The classes of a record."""
@@ -80,18 +84,7 @@ class Cpsc2018:
         """Hash of the record's file."""
         return sha256_file(self.paths[name])
 
-    def record(self, name: str) -> Record:
-        """Read one record.
-
-        Raises
-        ------
-        UsageError
-            No such record here.
-        DataError
-            The file is damaged or is no CPSC record.
-        """
-        if name not in self.paths or name not in self.labels:
-            raise unknown("CPSC 2018 record", name, self.names())
+    def _read(self, name: str) -> Record:
         path = self.paths[name]
         fields = read_struct(path, "ECG")
         data = fields.get("data")

@@ -13,9 +13,10 @@ from functools import cached_property
 from pathlib import Path
 
 from ecgdeploy.ecg.record import Record
+from ecgdeploy.ecg.sources.base import Source
 from ecgdeploy.ecg.wfdb_annotation import read_annotations
 from ecgdeploy.ecg.wfdb_signal import expect, read_signals
-from ecgdeploy.errors import UsageError, unknown
+from ecgdeploy.errors import UsageError
 
 NAME = "Icentia11k 1.0"
 LICENCE = "CC BY-NC-SA 4.0"
@@ -25,8 +26,10 @@ _NAME = re.compile(r"p(\d{2})\d{3}_s\d{2}")
 
 
 @dataclass(frozen=True)
-class Icentia11k:
+class Icentia11k(Source):
     """The part of the database that is in a folder (1.1 TB in all: a few persons will do)."""
+
+    kind = "Icentia11k segment"
 
     folder: Path
 
@@ -35,24 +38,18 @@ class Icentia11k:
         """Headers that are here, by record."""
         return {path.stem: path for path in sorted(self.folder.rglob("p*_s*.hea")) if _NAME.fullmatch(path.stem)}
 
-    def names(self) -> tuple[str, ...]:
-        """Names of the segments that are here, such as ``p00000_s00``."""
-        return tuple(self.paths)
+    @property
+    def known(self) -> dict[str, Path]:
+        """The segments that are here, such as ``p00000_s00``."""
+        return self.paths
 
     def record(self, name: str) -> Record:
-        """Read one segment with its annotations.
+        """Read one segment with its annotations (`Source.record`)."""
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"'{name}' is no Icentia11k segment", "names look like p00000_s00")
+        return super().record(name)
 
-        Raises
-        ------
-        UsageError
-            No such segment here.
-        DataError
-            A file is missing or damaged.
-        """
-        if name not in self.paths:
-            if not _NAME.fullmatch(name):
-                raise UsageError(f"'{name}' is no Icentia11k segment", "names look like p00000_s00")
-            raise unknown("Icentia11k segment", name, self.paths)
+    def _read(self, name: str) -> Record:
         path = self.paths[name]
         signals = read_signals(path)
         expect(signals, (RATE,), sums=False)

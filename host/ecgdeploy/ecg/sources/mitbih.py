@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecgdeploy.ecg.record import Record
+from ecgdeploy.ecg.sources.base import Source
 from ecgdeploy.ecg.wfdb_annotation import read_annotations
 from ecgdeploy.ecg.wfdb_signal import expect, read_signals
-from ecgdeploy.errors import unknown
 
 NAME = "MIT-BIH Arrhythmia Database 1.0.0"
 LICENCE = "ODC-By 1.0"
@@ -44,7 +44,7 @@ def patient(record: str) -> str:
 
 
 @dataclass(frozen=True)
-class MitBih:
+class MitBih(Source):
     """The database in a folder.
 
     Parameters
@@ -53,24 +53,19 @@ class MitBih:
         Holds ``100.hea``, ``100.dat``, ``100.atr`` ...
     """
 
+    kind = "MIT-BIH record"
+
     folder: Path
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        return RECORDS
 
     def names(self) -> tuple[str, ...]:
         """Names of the records whose header is here."""
         return tuple(name for name in RECORDS if (self.folder / f"{name}.hea").is_file())
 
-    def record(self, name: str) -> Record:
-        """Read one record with its reference annotations.
-
-        Raises
-        ------
-        UsageError
-            The database has no record of this name.
-        DataError
-            A file is missing or damaged (length, checksum, first value, annotation).
-        """
-        if name not in RECORDS:
-            raise unknown("MIT-BIH record", name, RECORDS)
+    def _read(self, name: str) -> Record:
         signals = read_signals(self.folder / f"{name}.hea")
         expect(signals, (RATE,), gain=200.0, baseline=1024, leads=LEADS)
         annotations = read_annotations(self.folder / f"{name}.atr", len(signals.millivolts))

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ecgdeploy.ecg.record import STANDARD_LEADS, Record
+from ecgdeploy.ecg.sources.base import Source
 from ecgdeploy.ecg.sources.tables import read_table
 from ecgdeploy.ecg.wfdb_signal import expect, read_signals
 from ecgdeploy.errors import DataError, unknown
@@ -62,7 +63,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class PtbXl:
+class PtbXl(Source):
     """The database in a folder.
 
     Parameters
@@ -72,6 +73,8 @@ class PtbXl:
     rate : int
         100 or 500.
     """
+
+    kind = "PTB-XL record (with its waveform here)"
 
     folder: Path
     rate: int = 100
@@ -102,22 +105,11 @@ class PtbXl:
                 raise DataError(f"{STATEMENTS}: not the published {len(codes)} {group} statements", "copy it again")
         return statements
 
-    def names(self) -> tuple[str, ...]:
-        """Names of the records that are here."""
-        return tuple(self.rows)
+    @property
+    def known(self) -> dict[str, Row]:
+        return self.rows
 
-    def record(self, name: str) -> Record:
-        """Read one record.
-
-        Raises
-        ------
-        UsageError
-            No record of this name is here.
-        DataError
-            A file is damaged.
-        """
-        if name not in self.rows:
-            raise unknown("PTB-XL record (with its waveform here)", name, self.rows)
+    def _read(self, name: str) -> Record:
         row = self.rows[name]
         signals = read_signals(self.folder / f"{row.path}.hea")
         expect(signals, (float(self.rate),), gain=1000.0, baseline=0, samples=10 * self.rate, leads=STANDARD_LEADS)

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from ecgdeploy.ecg.record import STANDARD_LEADS, Record
+from ecgdeploy.ecg.sources.base import Source
 from ecgdeploy.ecg.sources.tables import age, read_table
-from ecgdeploy.errors import DataError, unknown
+from ecgdeploy.errors import DataError
 
 NAME = "SPH (Shandong Provincial Hospital)"
 LICENCE = "CC BY 4.0"
@@ -28,8 +29,10 @@ _HINT = "copy the file again from its source"
 
 
 @dataclass(frozen=True)
-class Sph:
+class Sph(Source):
     """The database in a folder: ``metadata.csv`` and ``records/``."""
+
+    kind = "SPH record"
 
     folder: Path
 
@@ -39,22 +42,12 @@ class Sph:
         here = {path.stem for path in (self.folder / "records").glob("*.h5")}
         return {row["ECG_ID"]: row for row in read_table(self.folder / TABLE, _COLUMNS) if row["ECG_ID"] in here}
 
-    def names(self) -> tuple[str, ...]:
-        """Names of the records that are here."""
-        return tuple(self.rows)
+    @property
+    def known(self) -> dict[str, dict[str, str]]:
+        return self.rows
 
-    def record(self, name: str) -> Record:
-        """Read one record; its statements are AHA codes with their modifiers, such as ``60+310``.
-
-        Raises
-        ------
-        UsageError
-            No such record here.
-        DataError
-            The file is damaged, or its length is not the table's ``N``.
-        """
-        if name not in self.rows:
-            raise unknown("SPH record", name, self.rows)
+    def _read(self, name: str) -> Record:
+        """A record's statements are AHA codes with their modifiers, such as ``60+310``."""
         row = self.rows[name]
         signal = _load(self.folder / "records" / f"{name}.h5")
         if row["N"].strip() != str(len(signal)):
