@@ -57,6 +57,17 @@ TINY = {
 }
 
 
+def kill_after(steps, error):
+    """What hears of every step, and raises `error` at the given one."""
+    left = iter(range(steps - 1))
+
+    def hear(*_):
+        if next(left, None) is None:
+            raise error
+
+    return hear
+
+
 @pytest.fixture(scope="package", autouse=True)
 def converts_here():
     """Convert in this process, which has TensorFlow already; what fails here is told by the real child process."""

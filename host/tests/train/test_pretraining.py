@@ -10,7 +10,7 @@ from ecgdeploy.ecg.record import Annotations, Record
 from ecgdeploy.errors import DataError, ModelError, UsageError
 from ecgdeploy.training import config, frames, pretrain
 
-from .conftest import TinyTask
+from .conftest import TinyTask, kill_after
 
 RATE = 100.0
 
@@ -102,19 +102,12 @@ def test_a_damaged_record_is_skipped_named_and_counted(tmp_path):
 
 
 @pytest.mark.train
-@pytest.mark.parametrize("stop", [2, 5])
-def test_a_killed_pre_training_resumes_to_the_same_weights(tmp_path, stop):
+def test_a_pre_training_killed_again_and_again_resumes_to_the_same_weights(tmp_path):
     undisturbed = pretrain.pretrain(settings(), tmp_path / "a", upstream=TOY, threads=1)
-    count = 0
-
-    def kill(*_):
-        nonlocal count
-        count += 1
-        if count == stop:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        pretrain.pretrain(settings(), tmp_path / "b", upstream=TOY, threads=1, report=kill)
+    for steps in (2, 5):
+        with pytest.raises(KeyboardInterrupt):
+            report = kill_after(steps, KeyboardInterrupt)
+            pretrain.pretrain(settings(), tmp_path / "b", upstream=TOY, threads=1, report=report)
     resumed = pretrain.pretrain(settings(), tmp_path / "b", upstream=TOY, threads=1)
     assert resumed.manifest["weights_sha256"] == undisturbed.manifest["weights_sha256"]
 
