@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -59,14 +60,10 @@ def bias_of(low: Lowering, operator: Operator, channels: int) -> np.ndarray:
     return bias.data.reshape(-1).astype(np.int32)
 
 
-def _window(
-    low: Lowering, operator: Operator, x: Tensor, kernel: tuple[int, int]
-) -> tuple[int, int, int, int, int, int]:
+def _window(operator: Operator, x: Tensor, kernel: tuple[int, int]) -> tuple[int, int, int, int, int, int]:
     """(time, kernel row offset, taps, stride, dilation, padding before) of a window that runs along one dimension."""
     o = operator.options
-    batch, height, width, _ = x.shape
-    if batch != 1:
-        raise low.refuse(operator, f"batch {batch}", "export with batch 1")
+    _, height, width, _ = x.shape
     dilation = (o.get("dilation_h", 1), o.get("dilation_w", 1))
     if height == 1:
         axis, across = 1, 0
@@ -82,6 +79,25 @@ def _window(
     return extent[axis], row, kernel[axis], stride[axis], dilation[axis], before
 
 
+def _rows_of_batch(
+    low: Lowering, operator: Operator, x: Tensor, kernel: tuple[int, int]
+) -> tuple[Operator, Tensor, int]:
+    """A batch of signals as the rows of one image, which no window crosses: (operator, input, kernel row offset).
+
+    Keras' TimeDistributed makes such batches: a network over beats inside one over time.
+    """
+    batch, height, width, channels = x.shape
+    one = replace(x, shape=(1, height, width, channels))
+    if height != 1 and width != 1:
+        raise low.refuse(operator, f"batch {batch}", "export with batch 1")
+    time, row, taps, stride, dilation, before = _window(operator, one, kernel)
+    options = {
+        **operator.options, "stride_h": 1, "stride_w": stride, "dilation_h": 1, "dilation_w": dilation,
+        "filter_h": 1, "filter_w": taps, "explicit": (0, 0, before, 0),
+    }  # fmt: skip
+    return replace(operator, options=options), replace(x, shape=(1, batch, time, channels)), row
+
+
 def _after(time_in: int, time_out: int, reach: int, stride: int, before: int) -> int:
     return max((time_out - 1) * stride + reach - before - time_in, 0)
 
@@ -91,11 +107,14 @@ def _conv(low: Lowering, operator: Operator) -> None:
     w = low.tensors(operator)[1]
     assert w.data is not None
     weights = ungrouped(w.data, x.shape[3])
+    if x.shape[0] != 1:
+        signals, (operator, x, row) = x, _rows_of_batch(low, operator, x, weights.shape[1:3])
+        weights = np.expand_dims(_along(weights, 2 if signals.shape[1] != 1 else 1, row), 1)
     _, kernel_h, kernel_w, in_channels = weights.shape
     if is_plane(operator, x, (kernel_h, kernel_w)):
         _plane_conv(low, operator, value, x, weights)
         return
-    time, row, taps, stride, dilation, before = _window(low, operator, x, (kernel_h, kernel_w))
+    time, row, taps, stride, dilation, before = _window(operator, x, (kernel_h, kernel_w))
     kernel = _along(weights, 2 if x.shape[1] != 1 else 1, row)
     _add_conv(low, operator, value, kernel, (time, in_channels), taps, stride, dilation, before, dense=False)
 
@@ -189,18 +208,21 @@ def _add_conv(
 
 def _depthwise(low: Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
-    w = low.tensors(operator)[1]
-    assert w.data is not None
-    _, kernel_h, kernel_w, out_channels = w.shape
+    weights = low.tensors(operator)[1].data
+    assert weights is not None
+    if x.shape[0] != 1:
+        signals, (operator, x, row) = x, _rows_of_batch(low, operator, x, weights.shape[1:3])
+        weights = np.expand_dims(_along(weights, 2 if signals.shape[1] != 1 else 1, row), 1)
+    _, kernel_h, kernel_w, out_channels = weights.shape
     channels = x.shape[3]
     if is_plane(operator, x, (kernel_h, kernel_w)):
-        if out_channels == channels and not long_depthwise(low, operator, w.data, low.values[value]):
-            _plane_depthwise(low, operator, value, x, w.data[0])
+        if out_channels == channels and not long_depthwise(low, operator, weights, low.values[value]):
+            _plane_depthwise(low, operator, value, x, weights[0])
         else:
-            _plane_conv(low, operator, value, x, ungrouped(w.data.transpose(3, 1, 2, 0), channels))
+            _plane_conv(low, operator, value, x, ungrouped(weights.transpose(3, 1, 2, 0), channels))
         return
-    time, row, taps, stride, dilation, before = _window(low, operator, x, (kernel_h, kernel_w))
-    kernel = _along(w.data[0], 1 if x.shape[1] != 1 else 0, row)  # [taps, out]
+    time, row, taps, stride, dilation, before = _window(operator, x, (kernel_h, kernel_w))
+    kernel = _along(weights[0], 1 if x.shape[1] != 1 else 0, row)  # [taps, out]
     multiplier = out_channels // channels
     if multiplier != 1 or long_depthwise(low, operator, kernel, low.values[value]):
         # as an ordinary convolution whose other weights are zero: same sums, same bits
@@ -239,12 +261,14 @@ def _pool(low: Lowering, operator: Operator) -> None:
     clamp: tuple[float, float]
     if not floats and zero_point_of(x) != zero_point_of(out):
         raise low.refuse(operator, "its input and output have different zero points", "quantize the model again")
+    if x.shape[0] != 1:
+        operator, x, _ = _rows_of_batch(low, operator, x, (operator.options["filter_h"], operator.options["filter_w"]))
     o = operator.options
     if is_plane(operator, x, (o["filter_h"], o["filter_w"])):
         clamp = float_pool_limits(low, operator) if floats else low.clamp(operator)
         add_grid_pool(low, operator, value, x, None if floats else low.clamp(operator), clamp)
         return
-    time, _, taps, stride, _, before = _window(low, operator, x, (o["filter_h"], o["filter_w"]))
+    time, _, taps, stride, _, before = _window(operator, x, (o["filter_h"], o["filter_w"]))
     source = low.values[value]
     clamp = float_pool_limits(low, operator) if floats else low.clamp(operator)
     limits = (max(source.low, int(clamp[0])), min(source.high, int(clamp[1]))) if not floats else (0, 0)

@@ -31,15 +31,16 @@ def is_plane(operator: Operator, x: Tensor, kernel: tuple[int, int]) -> bool:
 
 
 def plane_of(operator: Operator, x: Tensor, out: Tensor, kernel: tuple[int, int]) -> ir.Plane:
-    """Geometry of a convolution or pool."""
+    """Geometry of a convolution or pool; a batch that `rows_of_batch` made rows of is rows of the output too."""
     o = operator.options
+    rows, columns = out.shape[1:3] if out.shape[0] == 1 else (out.shape[0], out.shape[1] * out.shape[2])
     dilation = (o.get("dilation_h", 1), o.get("dilation_w", 1))
     before = [
         padding_before(operator, i, x.shape[1 + i], kernel[i], (o["stride_h"], o["stride_w"])[i], dilation[i])
         for i in range(2)
     ]
     return ir.Plane(
-        x.shape[1], x.shape[2], out.shape[1], out.shape[2], *kernel, o["stride_h"], o["stride_w"], *dilation, *before
+        x.shape[1], x.shape[2], rows, columns, *kernel, o["stride_h"], o["stride_w"], *dilation, *before
     )
 
 

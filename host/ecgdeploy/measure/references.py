@@ -40,10 +40,15 @@ def golden(model: Path, inputs: list[np.ndarray], progress: Progress | None = No
     if find_spec("tflite_micro") is not None:
         from importlib.metadata import version
 
-        from ecgdeploy.reference import TflmReference
+        from ecgdeploy.graph import read_tflite
+        from ecgdeploy.reference import golden_reference
 
-        return Golden(_run_all(TflmReference(model.read_bytes()).run, inputs, progress),
-                      f"TFLM kernels (tflite-micro {version('tflite-micro')})")
+        data = model.read_bytes()
+        reference, name = golden_reference(data, (o.kind for o in read_tflite(data, supported=False).operators))
+        kernels = name.replace("TFLM", "TFLM kernels", 1)
+        if name != "LiteRT":
+            kernels += f" (tflite-micro {version('tflite-micro')})"
+        return Golden(_run_all(reference.run, inputs, progress), kernels)
     from ecgdeploy.codegen.host import HostEngine
     from ecgdeploy.graph import read_tflite
 

@@ -60,7 +60,8 @@ class Verification:
     compared, identical : output elements per way of running ("host", "board"), against TFLM
     layers : per operator and way, elements compared and identical (where asked for, or where something differs)
     first : the first operator and element that differ, None where nothing does
-    reference : whose results they are held against: "TFLM", or "LiteRT" for operators that TFLM does not run rightly
+    reference : whose results they are held against: "TFLM", "TFLM, rewritten" where the file's TILE or stretched
+        convolutions were written in operators that TFLM runs rightly, or "LiteRT" where they cannot be
     """
 
     model: str

@@ -70,7 +70,50 @@ def plane_pool(b, draw, kind, floats):
     return y
 
 
-PLANE_KINDS = ("CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D")
+def batch_of_signals(b, draw, floats):
+    """A window over each of several signals, as Keras' TimeDistributed leaves them: rows of one image to the engine."""
+    batch, upright = int(draw.integers(2, 5)), draw.random() < 0.3
+    kernel, stride = (1 if draw.random() < 0.7 else 3, int(draw.integers(1, 6))), (1, int(draw.integers(1, 4)))
+    dilation = (1, int(draw.integers(1, 4)) if stride == (1, 1) else 1)
+    kind = str(draw.choice(["CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D"]))
+    dilation = (1, 1) if "POOL" in kind else dilation
+    reach = (kernel[1] - 1) * dilation[1] + 1
+    padding = SAME if kernel[0] > 1 or draw.random() < 0.6 else VALID
+    time = int(draw.integers(reach if padding == VALID else 1, reach + 9))
+    out = -(-time // stride[1]) if padding == SAME else (time - reach) // stride[1] + 1
+    turn = (lambda pair: pair[::-1]) if upright else (lambda pair: pair)
+    (across, along), cin = turn(("H", "W")), int(draw.integers(1, 6))
+    options = {"padding": padding, f"stride{across}": stride[1] if "DEPTH" in kind else 1, f"stride{along}": stride[1],
+               "fusedActivationFunction": _activation(draw)}  # fmt: skip
+    form = ("float32",) if floats else ("int8", 0.02, _zero(draw))
+    x = b.input((batch, *turn((1, time)), cin), *form)
+    if "POOL" in kind:
+        options |= {f"filter{'Height' if upright else 'Width'}": kernel[1],
+                    f"filter{'Width' if upright else 'Height'}": kernel[0]}  # fmt: skip
+        y = b.tensor((batch, *turn((1, out)), cin), *form)
+        b.operator(kind, [x], [y], ("Pool2DOptions", options))
+        return y
+    depthwise = kind == "DEPTHWISE_CONV_2D"
+    cout = cin * int(draw.integers(1, 3)) if depthwise else int(draw.integers(1, 6))
+    shape = (1, *turn(kernel), cout) if depthwise else (cout, *turn(kernel), cin)
+    options |= {f"dilation{along}Factor": dilation[1], f"dilation{across}Factor": 1}
+    if depthwise:
+        options["depthMultiplier"] = cout // cin
+    if floats:
+        w, bias = b.constant(draw.normal(size=shape).astype(np.float32)), b.constant(np.zeros(cout, np.float32))
+        y = b.tensor((batch, *turn((1, out)), cout), "float32")
+    else:
+        values, scales, _ = _weights(draw, shape, cout, 3 if depthwise else 0)
+        w = b.constant(values, scale=scales, axis=3 if depthwise else 0)
+        bias = b.constant(draw.integers(-3000, 3000, cout).astype(np.int32), scale=np.broadcast_to(scales, cout) * 0.02)
+        y = b.tensor((batch, *turn((1, out)), cout), "int8", float(scales.mean()) * np.sqrt(values.size), _zero(draw))
+    b.operator(kind, [x, w, bias], [y], ("DepthwiseConv2DOptions" if depthwise else "Conv2DOptions", options))
+    return y
+
+
+PLANE_KINDS = (
+    "CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "BATCH",
+)  # fmt: skip
 
 
 def many_planes(seed: int, count: int) -> bytes:
@@ -80,6 +123,10 @@ def many_planes(seed: int, count: int) -> bytes:
     outputs = []
     for i in range(count):
         kind = PLANE_KINDS[(seed + i) % len(PLANE_KINDS)]
+        floats = (seed + i // len(PLANE_KINDS)) % 3 == 2
+        if kind == "BATCH":
+            outputs.append(batch_of_signals(b, draw, floats))
+            continue
         build = plane_pool if "POOL" in kind else plane_conv
-        outputs.append(build(b, draw, kind, (seed + i // len(PLANE_KINDS)) % 3 == 2))
+        outputs.append(build(b, draw, kind, floats))
     return b.finish(outputs)

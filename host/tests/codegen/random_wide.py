@@ -259,9 +259,48 @@ def normalization(b, draw):
     return y
 
 
+def transposed_conv(b, draw):
+    taps, stride, extent = int(draw.integers(1, 6)), int(draw.integers(1, 4)), int(draw.integers(1, 9))
+    cin, cout = int(draw.integers(1, 9)), int(draw.integers(1, 9))
+    padding = SAME if draw.random() < 0.5 else VALID
+    size = max(1, extent * stride - int(draw.integers(0, stride))) if padding == SAME else (extent - 1) * stride + taps
+    scale_in = _scale(draw)
+    x = b.input((1, 1, extent, cin), "int16", scale_in)
+    w, scales = _weights(draw, (cout, 1, taps, cin), cout)
+    bias = _bias(b, draw, cout, scales * scale_in, ("int64", "large", "none"))
+    y = b.tensor((1, 1, size, cout), "int16", scale_in * float(scales.mean()) * 60 * np.sqrt(taps * cin))
+    inputs = [b.constant(np.array([1, 1, size, cout], np.int32)), b.constant(w, scale=scales, axis=0), x]
+    b.operator("TRANSPOSE_CONV", inputs + ([bias] if bias >= 0 else []), [y],
+               ("TransposeConvOptions", {"padding": padding, "strideH": 1, "strideW": stride,
+                                         "fusedActivationFunction": _activation(draw, ("NONE", "RELU"))}))  # fmt: skip
+    return y
+
+
+def extreme_or_stack(b, draw):
+    shape, scale = (1, int(draw.integers(1, 12)), int(draw.integers(1, 9))), _scale(draw)
+    kind = str(draw.choice(["MAXIMUM", "MINIMUM", "PACK", "UNPACK", "TILE"]))
+    x = b.input(shape, "int16", scale)
+    if kind in ("MAXIMUM", "MINIMUM"):
+        other = [shape, (1, 1, shape[2]), (1, shape[1], 1), (1,)][int(draw.integers(0, 4))]
+        y = b.tensor(shape, "int16", scale)
+        b.operator(kind, [x, b.input(other, "int16", scale)], [y])
+    elif kind == "PACK":
+        y = b.tensor((1, shape[1], 2, shape[2]), "int16", scale)
+        b.operator(kind, [x, x], [y], ("PackOptions", {"axis": 2, "valuesCount": 2}))
+    elif kind == "UNPACK":
+        parts = [b.tensor((1, shape[1]), "int16", scale) for _ in range(shape[2])]
+        b.operator(kind, [x], parts, ("UnpackOptions", {"axis": 2, "num": shape[2]}))
+        y = parts[-1]
+    else:  # TFLM has none: the reference is the same file with copies side by side
+        times = draw.integers(1, 14, 2)
+        y = b.tensor((1, shape[1] * times[0], shape[2] * times[1]), "int16", scale)
+        b.operator(kind, [x, b.constant(np.array([1, *times], np.int32))], [y])
+    return y
+
+
 LAYERS = (
     conv, conv, conv, conv, long_conv, depthwise, depthwise, pool, pool, dense, elementwise, elementwise, reduction,
-    function, function, border, shape_change, normalization,
+    function, function, border, shape_change, normalization, transposed_conv, extreme_or_stack,
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from ecgdeploy.codegen.host import QUICK, HostEngine
 from ecgdeploy.graph import read_tflite
 from ecgdeploy.measure.bench import run_on_board
 from ecgdeploy.measure.bench.models import random_inputs
-from ecgdeploy.reference import TflmReference
+from ecgdeploy.reference import golden_reference
 
 PIECES = (None, 1, 97)  # bytes fed at a time
 
@@ -30,7 +30,8 @@ def on_the_board(model, seed, count=6, piece=61, **how):
 
 def _check(model, graph, inputs, found, seed):
     kinds = {number: one.kind for one in graph.operators for number in one.outputs}
-    reference = TflmReference(model)
+    reference, name = golden_reference(model, kinds.values())
+    assert name.startswith("TFLM")
     for one, outputs in zip(inputs, found, strict=True):
         with np.errstate(all="ignore"):
             expected = reference.run(one)

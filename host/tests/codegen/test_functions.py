@@ -55,6 +55,20 @@ def test_a_stretched_convolution_is_its_dilated_one():
         HostEngine(graph, flags=QUICK),
         golden_reference(model, (o.kind for o in graph.operators)),
     )
-    assert name == "LiteRT"
+    assert name == "TFLM, rewritten"
     for inputs in random_inputs(graph, 6, 1):
         assert np.array_equal(engine.run(inputs)[0], reference.run(inputs)[0])
+
+
+@pytest.mark.parametrize("times", [(1, 1, 1), (1, 2, 1), (2, 3, 1), (1, 23, 1), (1, 11, 13)])
+def test_a_tile_is_held_against_copies_that_tflm_joins(times):
+    b = Builder()
+    x = b.input((1, 3, 4), "int8", 0.1, 5)
+    y = b.tensor(tuple(e * t for e, t in zip((1, 3, 4), times, strict=True)), "int8", 0.1, 5)
+    b.operator("TILE", [x, b.constant(np.array(times, np.int32))], [y])
+    model = b.finish([y])
+    values = np.arange(12, dtype=np.int8).reshape(1, 3, 4)
+    reference, name = golden_reference(model, ["TILE"])
+    assert name == "TFLM, rewritten"
+    assert np.array_equal(reference.run([values])[0], np.tile(values, times))
+    assert np.array_equal(HostEngine(read_tflite(model), flags=QUICK).run([values])[0], np.tile(values, times))

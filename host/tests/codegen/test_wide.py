@@ -12,7 +12,7 @@ from ecgdeploy.graph import read_tflite
 from ecgdeploy.measure.verify import verify
 from ecgdeploy.reference import TflmReference
 
-PER_MODEL = 51
+PER_MODEL = 57
 
 pytestmark = pytest.mark.usefixtures("any_plan")
 

@@ -105,9 +105,9 @@ def golden_of(
         return [[a] for a in arrays], [list(row) for row in zip(*outputs, strict=True)], "file"
     inputs = random_inputs(graph, limit or RANDOM_INPUTS)
     try:
-        from ecgdeploy.reference import TflmReference
+        from ecgdeploy.reference import golden_reference
 
-        reference = TflmReference(model)
+        reference = golden_reference(model, (o.kind for o in graph.operators))[0]
         return inputs, [reference.run(one) for one in inputs], "tflite-micro wheel"
     except UsageError:
         raise

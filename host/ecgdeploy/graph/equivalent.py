@@ -1,0 +1,161 @@
+"""The same model in operators that TFLM runs rightly, so that it can be the reference of a file that has others.
+
+TFLM has no TILE, and takes the batch of a stretched (dilated) convolution for 1. A TILE is copies side by side; the
+three operators of a stretched convolution are a PAD and one convolution with a dilation. Neither touches arithmetic.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from ecgdeploy.errors import ModelError
+from ecgdeploy.graph.reader import read_tflite
+from ecgdeploy.graph.rewrite import opcode, pack, prune, unpack
+from ecgdeploy.graph.simplify import simplify
+from ecgdeploy.graph.types import Graph, Operator
+
+REWRITTEN = ("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "TILE")
+"""Kinds that a rewritten file no longer has."""
+_MOST_COPIES = 10
+"""Inputs that TFLM's CONCATENATION takes."""
+
+
+def for_tflm(model: bytes) -> bytes | None:
+    """The model without such operators and with the same outputs, or None where that cannot be written."""
+    try:
+        file = read_tflite(model)
+    except ModelError:  # the shapes of operators that the static engine does not run are not checked
+        return None
+    graph = simplify(file)
+    if any(o.kind in ("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND") for o in graph.operators):
+        return None
+    folded = [o for o in graph.operators if "explicit" in o.options and o.outputs[0] >= len(file.tensors)]
+    if any(min(o.options["explicit"]) < 0 for o in folded):
+        return None
+    found = unpack(model)
+    _Rewriting(found, graph, folded).run()
+    prune(found)
+    found.signatureDefs = None
+    return pack(found)
+
+
+class _Rewriting:
+    def __init__(self, model: Any, graph: Graph, folded: list[Operator]) -> None:
+        self.model, self.graph = model, graph
+        self.sub = model.subgraphs[0]
+        self.folded = {o.index: o for o in folded}
+        # the reshape in the place of BATCH_TO_SPACE_ND: what a folded convolution writes -> the file's tensor
+        self.results = {o.inputs[0]: o for o in graph.operators if o.kind == "RESHAPE"}
+
+    def run(self) -> None:
+        kept: list[Any] = []
+        late: dict[int, list[Any]] = {}  # place of a BATCH_TO_SPACE_ND -> what stands there now
+        for number, operator in enumerate(self.sub.operators):
+            if number in late:
+                kept += late[number]
+            elif number in self.folded:
+                end, made = self.convolution(operator, self.folded[number])
+                late[end] = made
+            elif opcode(self.model, operator) == "TILE":
+                kept += self.copies(operator)
+            else:
+                kept.append(operator)
+        self.sub.operators = kept
+
+    def convolution(self, operator: Any, folded: Operator) -> tuple[int, list[Any]]:
+        """(place, operators) of a stretched convolution: reshape, pad, dilated convolution, reshape."""
+        image = self.graph.tensors[folded.inputs[0]]
+        source = next(o for o in self.graph.operators if o.outputs == (image.index,)).inputs[0]
+        end = self.results[folded.outputs[0]]
+        top, bottom, left, right = folded.options["explicit"]
+        widths = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
+        padded = tuple(int(v) for v in np.array(image.shape) + widths.sum(axis=1))
+        seen = self.tensor(source, image.shape)
+        wide = self.tensor(source, padded)
+        result = self.tensor(int(operator.outputs[0]), self.graph.tensors[folded.outputs[0]].shape)
+        options = operator.builtinOptions
+        options.dilationHFactor, options.dilationWFactor = folded.options["dilation_h"], folded.options["dilation_w"]
+        operator.inputs = np.array([wide, *operator.inputs[1:]], np.int32)
+        operator.outputs = np.array([result], np.int32)
+        made = [
+            self.reshape(source, seen),
+            self.operator("PAD", [seen, self.constant(widths)], wide),
+            operator,
+            self.reshape(result, end.outputs[0]),
+        ]
+        return end.index, made
+
+    def copies(self, operator: Any) -> list[Any]:
+        """A TILE as concatenations, at most ten inputs each."""
+        source, counts = (int(i) for i in operator.inputs)
+        repeats = self.graph.tensors[counts].data
+        assert repeats is not None
+        made: list[Any] = []
+        for axis, count in enumerate(int(v) for v in repeats.reshape(-1)):
+            made += self.along(source, axis, count) if count > 1 else []
+            source = int(made[-1].outputs[0]) if made else source
+        last = int(operator.outputs[0])
+        if not made:
+            return [self.reshape(source, last)]
+        made[-1].outputs = np.array([last], np.int32)
+        return made
+
+    def along(self, source: int, axis: int, count: int) -> list[Any]:
+        """`count` copies along an axis; more than a CONCATENATION takes are two halves."""
+        made: list[Any] = []
+        parts = [source] * count
+        if count > _MOST_COPIES:
+            made = self.along(source, axis, count // 2)
+            parts = [int(made[-1].outputs[0])] * 2 + [source] * (count % 2)
+        extents = [int(e) for e in self.sub.tensors[source].shape]
+        target = self.tensor(source, (*extents[:axis], extents[axis] * count, *extents[axis + 1 :]))
+        return [*made, self.join(parts, target, axis)]
+
+    def join(self, sources: list[int], target: int, axis: int) -> Any:
+        from ai_edge_litert import schema_py_generated as schema
+
+        made = self.operator("CONCATENATION", sources, target)
+        made.builtinOptionsType = schema.BuiltinOptions.ConcatenationOptions
+        made.builtinOptions = schema.ConcatenationOptionsT()
+        made.builtinOptions.axis = axis
+        return made
+
+    def reshape(self, source: int, target: int) -> Any:
+        shape = np.array(self.sub.tensors[target].shape, np.int32)
+        return self.operator("RESHAPE", [source, self.constant(shape)], target)
+
+    def tensor(self, like: int, shape: tuple[int, ...]) -> int:
+        """A new tensor of another shape, else as one of the file."""
+        tensor = copy.deepcopy(self.sub.tensors[like])
+        tensor.shape, tensor.shapeSignature, tensor.buffer = np.array(shape, np.int32), None, 0
+        self.sub.tensors.append(tensor)
+        return len(self.sub.tensors) - 1
+
+    def constant(self, values: np.ndarray) -> int:
+        from ai_edge_litert import schema_py_generated as schema
+
+        buffer, tensor = schema.BufferT(), schema.TensorT()
+        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+        self.model.buffers.append(buffer)
+        tensor.name, tensor.shape = b"shape", np.array(values.shape, np.int32)
+        tensor.type, tensor.buffer = schema.TensorType.INT32, len(self.model.buffers) - 1
+        self.sub.tensors.append(tensor)
+        return len(self.sub.tensors) - 1
+
+    def operator(self, kind: str, inputs: list[int], output: int) -> Any:
+        from ai_edge_litert import schema_py_generated as schema
+
+        number = getattr(schema.BuiltinOperator, kind)
+        codes = self.model.operatorCodes
+        place = next((i for i, c in enumerate(codes) if max(c.builtinCode, c.deprecatedBuiltinCode) == number), None)
+        if place is None:
+            code = schema.OperatorCodeT()
+            code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), 1
+            codes.append(code)
+            place = len(codes) - 1
+        made = schema.OperatorT()
+        made.opcodeIndex, made.inputs, made.outputs = place, np.array(inputs, np.int32), np.array([output], np.int32)
+        return made
