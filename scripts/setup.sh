@@ -3,32 +3,42 @@
 # usage: scripts/setup.sh demo|test
 set -eu
 cd "$(dirname "$0")/.."
-kind=$1
-case $kind in
+case ${1-} in
 demo) extras=golden packages="gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm ninja-build cmake python3-venv" ;;
 test) extras=dev,train packages="gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib qemu-system-arm ninja-build cmake python3-venv gcc libc6-dev clang libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static" ;;
 *) echo "usage: scripts/setup.sh demo|test" >&2; exit 2 ;;
 esac
-stamp=.venv/.setup-$kind-$(cat pyproject.toml scripts/setup.sh | sha256sum | cut -c1-12)
-[ -e "$stamp" ] && exit 0
 
-missing=
-for package in $packages; do
-    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
-done
-if [ -n "$missing" ]; then
-    if [ "$(id -u)" = 0 ]; then
+fail() {
+    printf 'setup: %s\n' "$@" >&2
+    exit 4
+}
+
+# the folder is part of the stamp: an environment that was moved is set up again
+stamp=.venv/.setup-$1-$({ pwd; cat pyproject.toml scripts/setup.sh; } | sha256sum | cut -c1-12)
+[ -e "$stamp" ] && [ -x .venv/bin/ecgdeploy ] && exit 0
+
+if command -v dpkg-query >/dev/null; then
+    missing=
+    for package in $packages; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+    done
+    if [ -n "$missing" ]; then
+        [ "$(id -u)" = 0 ] || fail "run this once, then try again:" "  sudo apt-get install -y --no-install-recommends$missing"
         echo "setup: installing$missing" >&2
-        apt-get update -qq >&2
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
-    else
-        echo "setup: run this once, then try again:" >&2
-        echo "  sudo apt-get install -y --no-install-recommends$missing" >&2
-        exit 4
+        apt-get update -qq >&2 || true # an old list may still do
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2 ||
+            fail "these Debian packages could not be installed (is there a network?):$missing"
     fi
+else
+    echo "setup: this is no Debian; it needs what these packages hold: $packages" >&2
 fi
-[ -x .venv/bin/python ] || python3 -m venv .venv
+
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || fail "Python 3.10 or newer is needed as python3"
+[ -x .venv/bin/python ] || python3 -m venv --clear .venv # none, or one whose Python is gone
+.venv/bin/python -m pip --version >/dev/null 2>&1 || python3 -m venv .venv # its making was interrupted
 echo "setup: installing Python packages ($extras)" >&2
-.venv/bin/pip install -q --disable-pip-version-check -e ".[$extras]" >&2
-rm -f .venv/.setup-"$kind"-*
+.venv/bin/python -m pip install -q --disable-pip-version-check -e ".[$extras]" >&2 ||
+    fail "the Python packages could not be installed (is there a network?); run this again"
+rm -f .venv/.setup-"$1"-*
 touch "$stamp"
