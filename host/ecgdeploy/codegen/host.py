@@ -73,15 +73,6 @@ def _compiled(inputs: Sequence[bytes], suffix: str, command: Sequence[str], writ
     return result
 
 
-class _TensorInfo(ctypes.Structure):
-    _fields_ = (
-        ("dtype", ctypes.c_int),
-        ("bytes", ctypes.c_uint32),
-        ("scale", ctypes.c_float),
-        ("zero_point", ctypes.c_int32),
-    )
-
-
 class HostEngine:
     """The static engine of `graph`, compiled for this machine.
 

@@ -10,7 +10,7 @@ import numpy as np
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.lower_shape import as_time, repeated
 from ecgdeploy.codegen.lowering import Lowering, layout, operand_pattern, spread
-from ecgdeploy.graph import Operator, Tensor
+from ecgdeploy.graph import Operator
 from ecgdeploy.graph.shapes import reduction_axes
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -134,10 +134,6 @@ def float_pool_limits(low: Lowering, operator: Operator) -> tuple[float, float]:
     """Clamp of a float32 pool."""
     return _limits(low, operator)
 
-
-def is_float(tensor: Tensor) -> bool:
-    """Whether a tensor holds float32."""
-    return tensor.dtype == "float32"
 
 
 FLOAT_HANDLERS: dict[str, Callable[[Lowering, Operator], None]] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 # ANSI/AAMI EC57 as de Chazal, O'Dwyer and Reilly (IEEE Trans Biomed Eng 51:1196, 2004), table I, apply it to the
 # MIT-BIH symbols: escape beats (e, j) are N. The reference program bxb counts them as S; `scoring` follows bxb there.
-AAMI_CLASSES = ("N", "S", "V", "F", "Q")
 CLASS_OF = {
     "N": "N", "L": "N", "R": "N", "B": "N", "e": "N", "j": "N", "n": "N",
     "A": "S", "a": "S", "J": "S", "S": "S",

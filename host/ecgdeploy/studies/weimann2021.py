@@ -21,7 +21,6 @@ from ecgdeploy.studies.base import Context, Done, Study, Unit
 from ecgdeploy.training import config, figures
 
 NAME = "weimann2021"
-UPSTREAM_RATE = 250.0
 NANO = "nano"
 #: what changes between the forms; seconds: of a downstream record
 FULL: dict[str, Any] = {

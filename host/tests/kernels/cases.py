@@ -8,9 +8,6 @@ import numpy as np
 
 from ecgdeploy.codegen.arithmetic import multiply_by_quantized_multiplier
 from ecgdeploy.codegen.packing import PackedConv, pack_conv, pack_depthwise
-from ecgdeploy.codegen.packing_f32 import float_literal
-
-FLOAT_MAX = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -103,10 +100,9 @@ def random_shapes(rng: np.random.Generator, count: int) -> list[Shape]:
 
 
 def c_array(kind: str, name: str, values: np.ndarray) -> str:
-    """Constant array definition; floats as hexadecimal literals."""
-    flat = np.asarray(values).reshape(-1)
-    items = map(float_literal, flat) if kind == "float" else map(str, flat.tolist())
-    return f"static const {kind} {name}[] __attribute__((aligned(4))) = {{{','.join(items)}}};\n"
+    """Constant array definition."""
+    items = ",".join(map(str, np.asarray(values).reshape(-1).tolist()))
+    return f"static const {kind} {name}[] __attribute__((aligned(4))) = {{{items}}};\n"
 
 
 def c_layer(index: int, case: Case) -> str:
@@ -125,14 +121,12 @@ def c_layer(index: int, case: Case) -> str:
 
 CHECKS = r"""
 #include "ecgd_kernels.h"
-#include "ecgd_kernels_f32.h"
 #include <string.h>
 void print_text(const char *text);
 void print_number(int32_t x);
 uint32_t instructions(void);
 int main(void);
 int16_t got[8192];
-float got_f32[8192];
 enum { GUARD = 12345 };
 static void report(int32_t index, int32_t wrong, uint32_t cost) {
     print_number(index); print_number(wrong); print_number((int32_t)cost); print_text("\n");
