@@ -8,14 +8,15 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ecgdeploy.errors import BuildError, ModelError, UsageError
-from ecgdeploy.graph.equivalent import REWRITTEN, for_tflm
+from ecgdeploy.graph import Graph
+from ecgdeploy.graph.equivalent import for_tflm, runs_in_tflm
 
 _ARENA_LIMIT = 1 << 28
 
@@ -135,19 +136,19 @@ class TflmReference:
         return np.array(self._interpreter.GetTensor(index, 0)["tensor_data"])
 
 
-def golden_reference(model: bytes | Path | str, kinds: Iterable[str]) -> tuple[Any, str]:
-    """The interpreter to hold a model of these operators against, and its name: TFLM, or LiteRT where TFLM is wrong.
+def golden_reference(model: bytes | Path | str, graph: Graph) -> tuple[Any, str]:
+    """The interpreter to hold a model (`graph` is what it reads as) against, and its name.
 
-    A file with operators that TFLM does not run rightly is rewritten first (`ecgdeploy.graph.equivalent`): TFLM's
-    kernels then do all the arithmetic. LiteRT, whose kernels round otherwise here and there, is the last resort.
+    TFLM; where the file has operators that it does not run rightly, TFLM on the file written anew without them
+    (`ecgdeploy.graph.equivalent`); LiteRT, whose kernels round otherwise here and there, where that cannot be written.
     """
-    kinds = set(kinds)
-    if not kinds & set(REWRITTEN):
+    if runs_in_tflm(graph):
         return TflmReference(model), "TFLM"
     rewritten = for_tflm(_model_bytes(model))
     if rewritten is not None:
         return TflmReference(rewritten), "TFLM, rewritten"
-    return LiteRtReference(model, "no-delegate" if "TILE" in kinds else "reference"), "LiteRT"
+    stretched = any(o.kind == "SPACE_TO_BATCH_ND" for o in graph.operators)
+    return LiteRtReference(model, "reference" if stretched else "no-delegate"), "LiteRT"
 
 
 def _details(get: Any) -> list[dict[str, Any]]:

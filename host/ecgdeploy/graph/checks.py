@@ -12,7 +12,7 @@ from ecgdeploy.graph.types import Graph, Operator, Tensor
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
 _WHAT_TO_DO = {
-    "WHILE": "export the LSTM with batch 1 so that it becomes UNIDIRECTIONAL_SEQUENCE_LSTM",
+    "WHILE": "give LSTM and GRU layers unroll=True, or export an LSTM as UNIDIRECTIONAL_SEQUENCE_LSTM",
     "GELU": "use ReLU or hard-swish instead, or run it on a Linux board (engine litert)",
     "DENSIFY": "export dense weights",
     "SPACE_TO_BATCH_ND": "export with batch 1: a dilated convolution then stays one CONV_2D",

@@ -1,12 +1,14 @@
 """The same model in operators that TFLM runs rightly, so that it can be the reference of a file that has others.
 
-TFLM has no TILE, and takes the batch of a stretched (dilated) convolution for 1. A TILE is copies side by side; the
-three operators of a stretched convolution are a PAD and one convolution with a dilation. Neither touches arithmetic.
+TFLM has no TILE, no REDUCE_MAX of 16 bits, and takes the batch of a stretched (dilated) convolution for 1. A TILE is
+copies side by side, a maximum over neighbouring dimensions is a pool, and the three operators of a stretched
+convolution are a PAD and one convolution with a dilation. None touches arithmetic.
 """
 
 from __future__ import annotations
 
 import copy
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,13 +16,22 @@ import numpy as np
 from ecgdeploy.errors import ModelError
 from ecgdeploy.graph.reader import read_tflite
 from ecgdeploy.graph.rewrite import opcode, pack, prune, unpack
+from ecgdeploy.graph.shapes import reduction_axes
 from ecgdeploy.graph.simplify import simplify
 from ecgdeploy.graph.types import Graph, Operator
 
-REWRITTEN = ("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "TILE")
-"""Kinds that a rewritten file no longer has."""
+_REWRITTEN = ("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "TILE")
 _MOST_COPIES = 10
 """Inputs that TFLM's CONCATENATION takes."""
+
+
+def runs_in_tflm(graph: Graph) -> bool:
+    """Whether TFLM runs every operator of a file rightly, as far as is known."""
+    return not any(o.kind in _REWRITTEN or _wide_maximum(graph, o) for o in graph.operators)
+
+
+def _wide_maximum(graph: Graph, operator: Operator) -> bool:
+    return operator.kind == "REDUCE_MAX" and graph.tensors[operator.inputs[0]].dtype == "int16"
 
 
 def for_tflm(model: bytes) -> bytes | None:
@@ -35,16 +46,30 @@ def for_tflm(model: bytes) -> bytes | None:
     folded = [o for o in graph.operators if "explicit" in o.options and o.outputs[0] >= len(file.tensors)]
     if any(min(o.options["explicit"]) < 0 for o in folded):
         return None
+    maxima = {o.index: _neighbours(file, o) for o in file.operators if _wide_maximum(file, o)}
+    if not all(maxima.values()):
+        return None
     found = unpack(model)
-    _Rewriting(found, graph, folded).run()
+    _Rewriting(found, graph, folded, maxima).run()
     prune(found)
     found.signatureDefs = None
     return pack(found)
 
 
+def _neighbours(graph: Graph, operator: Operator) -> tuple[int, int, int] | None:
+    """Elements before, in and after the dimensions of a reduction; None where they do not follow each other."""
+    x = graph.tensors[operator.inputs[0]]
+    axes = reduction_axes([x, graph.tensors[operator.inputs[1]]], len(x.shape))
+    if not axes or axes != tuple(range(axes[0], axes[-1] + 1)):
+        return None
+    return prod(x.shape[: axes[0]]), prod(x.shape[axes[0] : axes[-1] + 1]), prod(x.shape[axes[-1] + 1 :])
+
+
 class _Rewriting:
-    def __init__(self, model: Any, graph: Graph, folded: list[Operator]) -> None:
-        self.model, self.graph = model, graph
+    def __init__(
+        self, model: Any, graph: Graph, folded: list[Operator], maxima: dict[int, tuple[int, int, int] | None]
+    ) -> None:
+        self.model, self.graph, self.maxima = model, graph, maxima
         self.sub = model.subgraphs[0]
         self.folded = {o.index: o for o in folded}
         # the reshape in the place of BATCH_TO_SPACE_ND: what a folded convolution writes -> the file's tensor
@@ -59,6 +84,8 @@ class _Rewriting:
             elif number in self.folded:
                 end, made = self.convolution(operator, self.folded[number])
                 late[end] = made
+            elif size := self.maxima.get(number):
+                kept += self.pool(operator, *size)
             elif opcode(self.model, operator) == "TILE":
                 kept += self.copies(operator)
             else:
@@ -87,6 +114,19 @@ class _Rewriting:
             self.reshape(result, end.outputs[0]),
         ]
         return end.index, made
+
+    def pool(self, operator: Any, before: int, count: int, after: int) -> list[Any]:
+        """A REDUCE_MAX as a pool over all positions."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        source, last = int(operator.inputs[0]), int(operator.outputs[0])
+        seen, result = self.tensor(source, (before, 1, count, after)), self.tensor(source, (before, 1, 1, after))
+        made = self.operator("MAX_POOL_2D", [seen], result)
+        made.builtinOptionsType, options = schema.BuiltinOptions.Pool2DOptions, schema.Pool2DOptionsT()
+        options.padding, options.strideH, options.strideW = schema.Padding.VALID, 1, 1
+        options.filterHeight, options.filterWidth = 1, count
+        made.builtinOptions = options
+        return [self.reshape(source, seen), made, self.reshape(result, last)]
 
     def copies(self, operator: Any) -> list[Any]:
         """A TILE as concatenations, at most ten inputs each."""

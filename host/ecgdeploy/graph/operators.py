@@ -56,7 +56,7 @@ SUPPORTED: dict[str, Support] = {
     "BATCH_MATMUL": Support(_EVERY, "whole", "both operands computed"),
     "SQUARED_DIFFERENCE": Support(_EVERY, "stream", "broadcast as ADD"),
     "RSQRT": Support(_EVERY, "stream"),
-    "REDUCE_MAX": Support(_USUAL, "whole", "any dimensions"),
+    "REDUCE_MAX": Support(_EVERY, "whole", "any dimensions"),
     "DEQUANTIZE": Support(("int8", "int16"), "stream", "to float32"),
     "REVERSE_V2": Support(_EVERY, "whole"),
     "SPACE_TO_BATCH_ND": Support(_USUAL, "free", "around a convolution: its dilation"),

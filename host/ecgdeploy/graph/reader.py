@@ -83,7 +83,7 @@ def _read(data: bytes, label: str) -> Graph:
     if len(subgraphs) != 1:
         raise ModelError(
             f"{label}: has {len(subgraphs)} subgraphs (control flow such as WHILE or IF), one is supported",
-            "export without loops: batch 1, LSTM as UNIDIRECTIONAL_SEQUENCE_LSTM",
+            "export without loops: give LSTM and GRU layers unroll=True, or an LSTM as UNIDIRECTIONAL_SEQUENCE_LSTM",
         )
     kinds = [_kind(code) for code in model.tables(schema.MODEL_OPERATOR_CODES, MAX_TABLES)]
     buffers = model.tables(schema.MODEL_BUFFERS, 4 * MAX_TABLES)

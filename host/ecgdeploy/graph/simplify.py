@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ecgdeploy.graph.padding import own_padding
-from ecgdeploy.graph.types import Graph, Operator
+from ecgdeploy.graph.types import Graph, Operator, Tensor
 
 # operators that only rename the same bytes
 FREE = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
@@ -36,9 +36,23 @@ def simplify(graph: Graph) -> Graph:
             if target.shape == data.shape:
                 tensors[target.index] = replace(target, data=data)
                 continue
+        elif operator.kind == "TRANSPOSE_CONV" and tensors[operator.inputs[0]].data is None:
+            operator = _with_constant_shape(tensors, operator)
         kept.append(operator)
     folded = own_padding(replace(graph, tensors=tuple(tensors), operators=tuple(kept)))
     return replace(folded, operators=_without_dead(folded, list(folded.operators)))
+
+
+def _with_constant_shape(tensors: list[Tensor], operator: Operator) -> Operator:
+    """A transposed convolution whose output shape a dynamic batch computes, with the shape that its output has."""
+    import numpy as np
+
+    shape = tensors[operator.outputs[0]].shape
+    asked = tensors[operator.inputs[0]]
+    if asked.dtype != "int32" or asked.elements != len(shape):
+        return operator
+    tensors.append(replace(asked, index=len(tensors), shape=(len(shape),), data=np.array(shape, np.int32)))
+    return replace(operator, inputs=(len(tensors) - 1, *operator.inputs[1:]))
 
 
 def _without_dead(graph: Graph, operators: list[Operator]) -> tuple[Operator, ...]:

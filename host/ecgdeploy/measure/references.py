@@ -44,7 +44,7 @@ def golden(model: Path, inputs: list[np.ndarray], progress: Progress | None = No
         from ecgdeploy.reference import golden_reference
 
         data = model.read_bytes()
-        reference, name = golden_reference(data, (o.kind for o in read_tflite(data, supported=False).operators))
+        reference, name = golden_reference(data, read_tflite(data, supported=False))
         kernels = name.replace("TFLM", "TFLM kernels", 1)
         if name != "LiteRT":
             kernels += f" (tflite-micro {version('tflite-micro')})"

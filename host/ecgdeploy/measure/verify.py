@@ -137,7 +137,7 @@ def verify(
     graph = read_tflite(model)
     arrays = load_inputs(graph, inputs, count, seed)
     data = model.read_bytes()
-    reference, name = golden_reference(data, (o.kind for o in graph.operators))
+    reference, name = golden_reference(data, graph)
     expected = [reference.run(one) for one in arrays]
     ways = {"host": _host(graph, arrays)}
     if emulate:

@@ -278,12 +278,16 @@ def transposed_conv(b, draw):
 
 def extreme_or_stack(b, draw):
     shape, scale = (1, int(draw.integers(1, 12)), int(draw.integers(1, 9))), _scale(draw)
-    kind = str(draw.choice(["MAXIMUM", "MINIMUM", "PACK", "UNPACK", "TILE"]))
+    kind = str(draw.choice(["MAXIMUM", "MINIMUM", "PACK", "UNPACK", "TILE", "REDUCE_MAX"]))
     x = b.input(shape, "int16", scale)
     if kind in ("MAXIMUM", "MINIMUM"):
         other = [shape, (1, 1, shape[2]), (1, shape[1], 1), (1,)][int(draw.integers(0, 4))]
         y = b.tensor(shape, "int16", scale)
         b.operator(kind, [x, b.input(other, "int16", scale)], [y])
+    elif kind == "REDUCE_MAX":  # TFLM's is a pool here
+        axis = int(draw.integers(1, 3))
+        y = b.tensor((1, shape[3 - axis]), "int16", scale)
+        b.operator(kind, [x, b.constant(np.array([axis], np.int32))], [y], ("ReducerOptions", {"keepDims": False}))
     elif kind == "PACK":
         y = b.tensor((1, shape[1], 2, shape[2]), "int16", scale)
         b.operator(kind, [x, x], [y], ("PackOptions", {"axis": 2, "valuesCount": 2}))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from random_functions import KINDS, many_functions
 from same_bytes import on_the_board, on_this_machine
-from tflite_builder import VALID, Builder
+from tflite_builder import SAME, VALID, Builder
 
 from ecgdeploy.codegen.host import QUICK, HostEngine
 from ecgdeploy.graph import read_tflite
@@ -53,7 +53,7 @@ def test_a_stretched_convolution_is_its_dilated_one():
     graph = read_tflite(model)
     engine, (reference, name) = (
         HostEngine(graph, flags=QUICK),
-        golden_reference(model, (o.kind for o in graph.operators)),
+        golden_reference(model, graph),
     )
     assert name == "TFLM, rewritten"
     for inputs in random_inputs(graph, 6, 1):
@@ -68,7 +68,25 @@ def test_a_tile_is_held_against_copies_that_tflm_joins(times):
     b.operator("TILE", [x, b.constant(np.array(times, np.int32))], [y])
     model = b.finish([y])
     values = np.arange(12, dtype=np.int8).reshape(1, 3, 4)
-    reference, name = golden_reference(model, ["TILE"])
+    reference, name = golden_reference(model, read_tflite(model))
     assert name == "TFLM, rewritten"
     assert np.array_equal(reference.run([values])[0], np.tile(values, times))
     assert np.array_equal(HostEngine(read_tflite(model), flags=QUICK).run([values])[0], np.tile(values, times))
+
+
+def test_a_transposed_convolution_of_a_dynamic_batch_has_the_shape_of_its_output():
+    """Keras' Conv1DTranspose, exported without a batch size, computes its output's shape: SHAPE, a slice, a join."""
+    draw = np.random.default_rng(7)
+    b = Builder()
+    x = b.input((1, 1, 8, 3), "int8", 0.05, 4)
+    numbers, batch, whole = b.tensor((4,), "int32"), b.tensor((1,), "int32"), b.tensor((4,), "int32")
+    edges = [b.constant(np.array([v], np.int32)) for v in (0, 1, 1)]
+    b.operator("SHAPE", [x], [numbers], ("ShapeOptions", {}))
+    b.operator("STRIDED_SLICE", [numbers, *edges], [batch], ("StridedSliceOptions", {}))
+    rest = b.constant(np.array([1, 16, 5], np.int32))
+    b.operator("CONCATENATION", [batch, rest], [whole], ("ConcatenationOptions", {"axis": 0}))
+    weights = b.constant(draw.integers(-127, 128, (5, 1, 4, 3)).astype(np.int8), scale=np.full(5, 0.01))
+    y = b.tensor((1, 1, 16, 5), "int8", 0.1, -9)
+    b.operator("TRANSPOSE_CONV", [whole, weights, x], [y],
+               ("TransposeConvOptions", {"padding": SAME, "strideH": 1, "strideW": 2}))  # fmt: skip
+    on_this_machine(b.finish([y]), 1)

@@ -107,7 +107,7 @@ def golden_of(
     try:
         from ecgdeploy.reference import golden_reference
 
-        reference = golden_reference(model, (o.kind for o in graph.operators))[0]
+        reference = golden_reference(model, graph)[0]
         return inputs, [reference.run(one) for one in inputs], "tflite-micro wheel"
     except UsageError:
         raise
