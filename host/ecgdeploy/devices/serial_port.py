@@ -22,6 +22,7 @@ RETURN_POLL_S = 0.2
 NETWORK_LATENCY_S = 0.5
 LOCAL_LATENCY_S = 0.15
 REMOTE_POLL_S = 0.05
+KEPT = "what was measured is kept"
 READ_BYTES = 4096
 
 
@@ -47,6 +48,7 @@ class SerialTransport(Transport):
         self._remote = url.lower().startswith("rfc2217:")
         self.latency_s = NETWORK_LATENCY_S if "://" in url else LOCAL_LATENCY_S
         self._serial: Any = None
+        self._identity = ""
 
     def open(self) -> None:
         """Open the port, raw and for us alone. Raises DeviceError: absent, busy (naming who holds it), no right."""
@@ -62,6 +64,8 @@ class SerialTransport(Transport):
             self._serial = serial.serial_for_url(self.url, **options)
         except (serial.SerialException, OSError, ValueError) as error:
             raise self._explain(error) from error
+        if "://" not in self.url:
+            self._identity = usb_identities().get(os.path.realpath(self.url), "")
 
     def _explain(self, error: Exception) -> DeviceError:
         number = getattr(error, "errno", None)
@@ -81,16 +85,25 @@ class SerialTransport(Transport):
         return DeviceError(f"{self.url}: cannot be opened: {text}", "is it a serial port?")
 
     def reopen(self) -> None:
-        """Wait for the port to come back after a restart or a pulled cable."""
+        """Wait for the port to come back after a restart or a pulled cable; a USB board may come back renamed."""
         self.close()
         until = time.monotonic() + RETURN_S
         while True:
             try:
+                self._follow()
                 return self.open()
-            except DeviceError:
+            except DeviceError as error:
                 if time.monotonic() >= until:
-                    raise
+                    raise DeviceError(f"the line was lost, and {error.message}", f"{error.hint}; {KEPT}") from error
                 time.sleep(RETURN_POLL_S)
+
+    def _follow(self) -> None:
+        """Turn to the port at which the same USB board, by its serial number, is now; stay while there is none."""
+        if not self._identity or Path(self.url).exists():
+            return
+        found = [path for path, identity in usb_identities().items() if identity == self._identity]
+        if len(found) == 1:
+            self.name = self.url = found[0]
 
     def read(self, timeout: float) -> bytes:
         """Bytes from the line."""
@@ -142,6 +155,17 @@ class SerialTransport(Transport):
         if port is not None:
             with contextlib.suppress(Exception):
                 port.close()
+
+
+def usb_identities() -> dict[str, str]:
+    """Serial ports of USB boards with a serial number of their own: device path to ``vvvv:pppp number``."""
+    from serial.tools import list_ports
+
+    return {
+        os.path.realpath(info.device): f"{info.vid:04x}:{info.pid:04x} {info.serial_number}"
+        for info in list_ports.comports()
+        if info.vid is not None and info.pid is not None and info.serial_number
+    }
 
 
 def port_holders(path: Path) -> list[str]:

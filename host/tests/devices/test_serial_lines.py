@@ -112,6 +112,21 @@ def test_a_pulled_cable_is_plugged_in_again_and_nothing_is_lost():
     assert got == RIGHT
 
 
+def test_a_board_that_comes_back_by_another_name_is_found_by_its_usb_serial_number(monkeypatch):
+    ports = {}
+    monkeypatch.setattr("ecgdeploy.devices.serial_port.usb_identities", lambda: dict(ports))
+    with firmware("--pty") as (first, path), firmware("--pty") as (_, other), firmware("--pty") as (_, third):
+        ports |= {path: "2341:805a A", other: "2341:805a B"}
+        with open_device(port=path) as device:
+            assert device.infer(DATA[0]).outputs[0] == RIGHT[0]
+            del ports[path]
+            ports[third] = "2341:805a A"
+            first.kill()
+            first.wait()
+            assert device.infer(DATA[1]).outputs[0] == RIGHT[1]
+            assert device._client.transport.name == third
+
+
 def test_nothing_listens():
     with socket.create_server(("127.0.0.1", 0)) as unused:
         number = unused.getsockname()[1]
