@@ -139,7 +139,7 @@ def report(rows: list[dict[str, Any]], folder: Path) -> Report:  # noqa: ARG001
     tables = [Table("answers", "On the host, LiteRT", columns, tuple(answers))]
     if devices:
         columns = (
-            "network", "windows", "TFLM's bits", "AUC float32", "AUC device", "difference", "accuracy float32",
+            "network", "windows", "TFLM's bits", "figure", "float32", "device", "difference", "accuracy float32",
             "accuracy device", "weights B", "x smaller", "flash B", "RAM B", "instructions",
         )  # fmt: skip
         tables.append(Table("device", f"On the emulated {BOARD}, engine static", columns, tuple(devices)))
@@ -151,10 +151,13 @@ def report(rows: list[dict[str, Any]], folder: Path) -> Report:  # noqa: ARG001
 def _device(name: str, device: dict[str, Any], few: dict[str, Any] | None) -> tuple[Any, ...]:
     weights, memory, exact = device["weight_bytes"], device["memory"], device["bit_exact"]
     float32 = few["storage"]["float32_bytes"] if few else None
+    one_label = device["macro_auc"] is None
+    figure = "macro_f1" if one_label else "macro_auc"
+    before, after = device["float32"][figure], device[figure]
     return (
-        name, device["windows"], f"{exact['identical']} of {exact['compared']}", device["float32"]["macro_auc"],
-        device["macro_auc"], device["macro_auc"] - device["float32"]["macro_auc"], device["float32"]["accuracy"],
-        device["accuracy"], weights,
+        name, device["windows"], f"{exact['identical']} of {exact['compared']}",
+        "macro F1" if one_label else "macro AUC", before, after, after - before,
+        device["float32"]["accuracy"] if one_label else None, device["accuracy"], weights,
         float32 / weights if float32 and weights else None, memory["flash_total"],
         memory["ram_static"] + memory["stack_high_water"],
         device["latency"]["median"],

@@ -54,6 +54,20 @@ def test_the_flagship_is_the_whole_network_and_reports_what_it_has(tmp_path):
     assert any("QEMU is not installed" in line for line in report.remarks)
 
 
+@pytest.mark.parametrize(("auc", "shown"), [(0.75, ("macro AUC", 0.78, 0.75)), (None, ("macro F1", 0.05, 0.07))])
+def test_the_flagship_shows_the_device_beside_float32_in_the_task_s_figure(tmp_path, auc, shown):
+    from ecgdeploy.studies import flagship
+
+    device = {
+        "windows": 9, "bit_exact": {"identical": 9, "compared": 9}, "macro_auc": auc, "macro_f1": 0.07, "accuracy": 0.5,
+        "float32": {"macro_auc": 0.78, "macro_f1": 0.05, "accuracy": 0.4}, "weight_bytes": 10, "golden": "TFLM",
+        "memory": {"flash_total": 1, "ram_static": 2, "stack_high_water": 3}, "latency": {"median": 4},
+    }  # fmt: skip
+    row = {"cell": "mtcnn/device", "unit": "mtcnn", "status": "done", "reason": "", "result": device}
+    table = flagship.report([row], tmp_path).tables[1]
+    assert table.rows[0][3:6] == shown and table.columns[3:6] == ("figure", "float32", "device")
+
+
 def test_the_full_form_trains_as_the_paper_says():
     full = rajotte2025.settings(12, list(UNITS["75"]), quick=False)
     assert (full.epochs, full.batch, full.optimizer.learning_rate, full.loss.kind) == (30, 128, 1e-3, "focal")
