@@ -22,6 +22,7 @@ MAX_ELEMENTS = 1 << 26
 MAX_OPERANDS = 1024
 
 _REEXPORT = "export it again and copy the whole file"
+_FIXED = "export with batch 1 (keras.Input(..., batch_size=1)) and fixed lengths"
 
 
 def read_tflite(source: Path | str | bytes, *, supported: bool = True, name: str | None = None) -> Graph:
@@ -106,7 +107,7 @@ def _read(data: bytes, label: str) -> Graph:
         if signature is not None and any(int(v) < 0 for v in signature[: MAX_RANK + 1][1:]):
             raise ModelError(
                 f"{label}: input {tensors[index]} has a dynamic shape {[int(v) for v in signature[: MAX_RANK + 1]]}",
-                "export with batch 1 and fixed lengths",
+                _FIXED,
             )
     names = _signature_names(model)
     return Graph(
@@ -157,7 +158,7 @@ def _tensor(index: int, table: Table, buffers: list[Table], label: str) -> Tenso
     if len(shape) > MAX_RANK:
         raise Damaged(f"tensor {index} has more than {MAX_RANK} dimensions")
     if any(v < 0 for v in shape):
-        raise ModelError(f"{place} has a dynamic shape {list(shape)}", "export with batch 1 and fixed lengths")
+        raise ModelError(f"{place} has a dynamic shape {list(shape)}", _FIXED)
     elements = 1
     for extent in shape:
         if extent == 0:

@@ -6,12 +6,13 @@ else that is not touched stays as the converter wrote it.
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import flatbuffers
 import numpy as np
 
-from ecgdeploy.errors import UsageError
+from ecgdeploy.errors import ModelError, UsageError
 from ecgdeploy.graph.reader import read_tflite
 
 IDENTIFIER = b"TFL3"
@@ -43,7 +44,11 @@ def unpack(model: bytes) -> Any:
     from ai_edge_litert import schema_py_generated as schema
 
     read_tflite(model, supported=False)  # the schema's own reader does not check offsets
-    found = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
+    try:
+        found = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, struct.error, TypeError, ValueError) as error:
+        # in a field that the reader of this package does not look at
+        raise ModelError(f"damaged .tflite file: {error}", "export it again and copy the whole file") from error
     return found
 
 

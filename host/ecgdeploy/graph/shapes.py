@@ -62,7 +62,7 @@ def check_shapes(graph: Graph, operator: Operator) -> None:
         before, after = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
         if before.elements != after.elements or before.dtype != after.dtype:
             text = f"{graph.name}: {operator} turns {before} into {after}"
-            raise ModelError(text, "export with batch 1 and fixed lengths")
+            raise ModelError(text, "export with batch 1 (keras.Input(..., batch_size=1)) and fixed lengths")
         return
     rule = _RULES.get(operator.kind)
     if rule is None:

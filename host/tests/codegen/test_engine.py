@@ -18,6 +18,8 @@ from ecgdeploy.codegen import STORAGES, WEIGHTS, generate
 from ecgdeploy.codegen.host import HostEngine
 from ecgdeploy.errors import ModelError
 from ecgdeploy.graph import read_tflite
+from ecgdeploy.graph.equivalent import for_tflm
+from ecgdeploy.graph.fold import fold_conv1d
 from ecgdeploy.measure.bench.models import random_inputs
 from ecgdeploy.reference import TflmReference
 
@@ -84,6 +86,9 @@ def test_mutated_models_are_refused_or_generated():
             if draw.random() < 0.1:
                 generate(graph, "cortex-m4", draw.choice(WEIGHTS), draw.choice(STORAGES))
                 generated += 1
+            if draw.random() < 0.05:  # these read the file with the schema's own classes
+                fold_conv1d(bytes(data))
+                for_tflm(bytes(data))
         except ModelError:
             continue
     assert generated > 0
