@@ -143,12 +143,17 @@ def find_library(root: Path, core: Core) -> TflmLibrary:
         raise BuildError(f"{root} has no flatbuffers headers", f"make the tree with TFLM's create_tflm_tree.py; {HELP}")
     archives = sorted({path.resolve() for place in ARCHIVES for path in root.glob(place)})
     if not archives:
-        elsewhere = f" in TFLM's repository, then put the archive into {root / 'lib'}"
-        where = "" if (root / MAKEFILE).is_file() else elsewhere
-        raise BuildError(
-            f"{root} holds TFLM's sources but no {ARCHIVE}",
-            f"make target 'microlite' of TFLM's own Makefile for {core.cpu}{where}; {HELP}",
-        )
+        floats = f" with {core.float_abi} floats" if core.float_abi else ""
+        if (root / MAKEFILE).is_file():
+            how = f"run its own Makefile here, target 'microlite', for {core.cpu}{floats}"
+        else:
+            how = (
+                f"run TFLM's Makefile, target 'microlite', for {core.cpu}{floats} in TFLM's repository "
+                f"('ecgdeploy tflm get'), and copy its archive to {root / 'lib' / ARCHIVE}"
+            )
+            if core.arch == "arm":
+                how += "; or, for a board's project, write the tree a library.json, and PlatformIO compiles it"
+        raise BuildError(f"{root} holds TFLM's sources but no {ARCHIVE}", f"{how}; {HELP}")
     rejected = []
     for archive in archives:
         wrong = _mismatch(archive, core)
