@@ -5,6 +5,8 @@ import pytest
 from same_bytes import on_the_board, on_this_machine
 from tflite_builder import ACTIVATIONS, SAME, VALID, Builder
 
+pytestmark = pytest.mark.usefixtures("any_plan")
+
 
 def _normal(draw, shape):
     return draw.standard_normal(shape).astype(np.float32)
