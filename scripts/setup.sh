@@ -35,8 +35,10 @@ else
 fi
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || fail "Python 3.10 or newer is needed as python3"
-[ -x .venv/bin/python ] || python3 -m venv --clear .venv # none, or one whose Python is gone
-.venv/bin/python -m pip --version >/dev/null 2>&1 || python3 -m venv .venv # its making was interrupted
+for anew in "" "" --clear; do # none yet, or its making was interrupted, or its Python is gone
+    .venv/bin/python -m pip --version >/dev/null 2>&1 && break
+    python3 -m venv $anew .venv || true
+done
 echo "setup: installing Python packages ($extras)" >&2
 .venv/bin/python -m pip install -q --disable-pip-version-check -e ".[$extras]" >&2 ||
     fail "the Python packages could not be installed (is there a network?); run this again"

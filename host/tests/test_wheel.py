@@ -24,16 +24,10 @@ def installed(wheel, tmp_path_factory):
     return install(wheel, tmp_path_factory.mktemp("installed"))
 
 
-def run(installed, *args):
+def run(installed, *args, program="ecgdeploy"):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    return subprocess.run(
-        [installed / "venv" / "bin" / "ecgdeploy", *args],
-        cwd=installed,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [installed / "venv" / "bin" / program, *args]
+    return subprocess.run(command, cwd=installed, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_the_wheel_holds_every_board_template_and_firmware_file(wheel):
@@ -60,10 +54,7 @@ def test_the_wheel_holds_every_preset_of_the_zoo(wheel):
 
 
 def test_the_installed_package_is_not_the_clone(installed):
-    code = "import ecgdeploy.resources as r; print(r.assets())"
-    done = subprocess.run(
-        [installed / "venv" / "bin" / "python", "-c", code], cwd=installed, capture_output=True, text=True, check=True
-    )
+    done = run(installed, "-c", "import ecgdeploy.resources as r; print(r.assets())", program="python")
     assert done.stdout.strip().startswith(str(installed))
 
 
