@@ -51,8 +51,13 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     """Write a whole file or nothing: a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data.encode() if isinstance(data, str) else data)
-    os.replace(partial, path)  # noqa: PTH105
+    try:
+        partial.write_bytes(data.encode() if isinstance(data, str) else data)
+        os.replace(partial, path)  # noqa: PTH105
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        # of a full disk the system does not say which file it was
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:

@@ -357,3 +357,19 @@ def test_every_microcontroller_board_has_a_twin_that_links_within_its_memory_and
         assert device.hello.stack_bytes == facts.memory.stack_bytes
         assert device.hello.static_ram == done.sizes.ram
         assert device.infer(bytes(16)).outputs[0][:3] == b"\x01\x02\x03"
+
+
+def test_a_build_folder_of_another_compiler_is_configured_anew(tmp_path):
+    """A project folder that held a Linux board's firmware before: CMake's cache never changes its compiler."""
+    (tmp_path / "toolchain.cmake").write_text("set(CMAKE_C_COMPILER first)")
+    out = tmp_path / "build"
+    out.mkdir()
+    (out / "CMakeCache.txt").touch()
+    cmake._forget_another_compiler(tmp_path, out)
+    assert not (out / "CMakeCache.txt").exists()
+    (out / "CMakeCache.txt").touch()
+    cmake._forget_another_compiler(tmp_path, out)
+    assert (out / "CMakeCache.txt").exists()
+    (tmp_path / "toolchain.cmake").write_text("set(CMAKE_C_COMPILER second)")
+    cmake._forget_another_compiler(tmp_path, out)
+    assert not (out / "CMakeCache.txt").exists()

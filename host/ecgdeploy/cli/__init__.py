@@ -6,7 +6,9 @@ Results go to stdout, progress and messages to stderr.
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -112,8 +114,39 @@ def main() -> None:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("ecgdeploy: interrupted; what was finished is kept", err=True)
+        click.echo("ecgdeploy: interrupted; what was finished is kept, the same command goes on "
+                   "(measure: with --resume)", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if os.environ.get("ECGDEPLOY_TRACEBACK"):
+            raise
+        click.echo(f"ecgdeploy: {_of_the_system(error)}", err=True)
+        sys.exit(2)
+
+
+#: what to do about what the file system says
+REMEDIES = {
+    errno.ENOSPC: "free the disk, then run the same command again (measure: with --resume)",
+    errno.EDQUOT: "free the disk, then run the same command again (measure: with --resume)",
+    errno.EACCES: "make it readable and writable for you, or give another path",
+    errno.EPERM: "make it readable and writable for you, or give another path",
+    errno.EROFS: "give a path that can be written",
+    errno.EEXIST: "it is a file where a folder is wanted: give another path",
+    errno.ENOTDIR: "it is a file where a folder is wanted: give another path",
+    errno.EISDIR: "it is a folder where a file is wanted: give another path",
+    errno.ENOENT: "give a path that exists",
+    errno.ENAMETOOLONG: "give a shorter path",
+}
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the file system refused, in one line: the path, the reason, what to do."""
+    # shutil names the copy's source first, and it is the target that could not be written
+    path = error.filename2 or error.filename
+    words = " ".join((error.strerror or str(error) or type(error).__name__).split())
+    line = f"{path}: {words}" if path is not None else words
+    remedy = REMEDIES.get(error.errno or 0, "ECGDEPLOY_TRACEBACK=1 shows where it happened")
+    return f"{line}; {remedy}"

@@ -19,15 +19,19 @@ def progress_bar() -> Iterator[Callable[[int, int, int, float], None]]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        rows: dict[int, Any] = {}
-
+    bar = Progress(*columns, console=Console(stderr=True))
+    rows: dict[int, Any] = {}
+    try:
         def report(epoch: int, step: int, steps: int, loss: float) -> None:
             if epoch not in rows:
+                bar.start()  # not before: an error on the way there stays one line
                 rows[epoch] = bar.add_task("", total=steps)
             bar.update(rows[epoch], completed=step, description=f"epoch {epoch + 1}  loss {loss:.4f}")
 
         yield report
+    finally:
+        if rows:
+            bar.stop()
 
 
 def require_target(config: Any) -> None:

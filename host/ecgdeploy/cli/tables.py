@@ -23,7 +23,14 @@ def quantization_table(manifest: dict[str, Any]) -> Any:
     """Table of a quantization manifest: one row a precision."""
     from rich.table import Table
 
-    table = Table(title=f"test: {manifest['test'].get('source', 'not scored')}")
+    scored = "source" in manifest["test"]
+    table = Table(
+        title=f"test: {manifest['test'].get('source', 'not scored')}",
+        # int8 kernels differ by a rounding: a device's answers are TFLM's
+        caption="scored with LiteRT's kernels on this computer (XNNPACK); ecgdeploy measure scores the device's"
+        if scored else None,
+        caption_justify="left",
+    )  # fmt: skip
     for name in ("precision", "bytes", "accuracy", "macro F1", "macro AUC", "= float32", "max |Δp|", "calibration"):
         table.add_column(name, justify="left" if name == "precision" else "right")
     for precision, entry in manifest["precisions"].items():

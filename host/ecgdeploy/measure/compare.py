@@ -13,6 +13,11 @@ from ecgdeploy.measure.result import SCHEMA
 from ecgdeploy.measure.validity import ANSWERS, MEMORY, TIME, spoilt
 
 WANTED = "give a run folder of `ecgdeploy measure`"
+# without these no table can be made
+PARTS: dict[str, tuple[type, ...]] = {
+    "bit_exact": (dict,), "classes": (list,), "columns": (dict,), "latency": (dict,),
+    "memory": (dict, type(None)), "provenance": (dict,), "validity": (list,),
+}  # fmt: skip
 ASPECTS = (ANSWERS, TIME, MEMORY)
 # what makes two runs runs over the same test windows: path in the result -> what a person calls it
 SAME_DATA = {
@@ -67,10 +72,13 @@ def read_result(path: Path) -> dict[str, Any]:
         raise DataError(f"{file}: is not JSON", WANTED) from error
     if not isinstance(result, dict) or result.get("schema") != SCHEMA:
         raise DataError(f"{file}: is not a result of schema {SCHEMA}", "measure again with this ecgdeploy")
-    columns = result.get("columns")
-    if isinstance(columns, dict):
-        # the file's keys are sorted; every table shows what was measured in the order of deployment, backwards
-        result["columns"] = dict(sorted(columns.items(), key=lambda item: _column_place(item[0])))
+    lacking = [key for key, kind in PARTS.items() if key not in result or not isinstance(result[key], kind)]
+    if lacking or "device" not in result["columns"]:
+        raise DataError(f"{file}: has no {', '.join(lacking) or 'column of the device'}", "measure again")
+    for optional in ("extra", "records"):
+        result.setdefault(optional, {})
+    # the file's keys are sorted; every table begins with the device
+    result["columns"] = dict(sorted(result["columns"].items(), key=lambda item: _column_place(item[0])))
     return result
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgdeploy.errors import UsageError
+from ecgdeploy.errors import DeviceError, UsageError
 from ecgdeploy.measure.made_from import refuse_other_split
 from ecgdeploy.measure.run import Progress, Request, measure
 from ecgdeploy.provenance import sha256_file
@@ -71,8 +71,12 @@ def run(choice: Choice, progress: Progress) -> Outcome:
         task_name = choice.task or TASK
     else:
         preset = zoo.preset(choice.model)
-        model, float_model, name = preset.int8, preset.float32, choice.model
+        model, float_model, name = preset.int8, choice.float_model or preset.float32, choice.model
         task_name = choice.task or preset.card["task"]
+    if choice.float_model is not None and not choice.float_model.is_file():
+        raise UsageError(f"no model file {choice.float_model}", "give the float32 .tflite, or leave --float-model out")
+    if choice.port and choice.port.startswith("/") and not Path(choice.port).exists():
+        raise DeviceError(f"{choice.port}: there is no such port", "is the board plugged in? See 'ecgdeploy ports'")
     progress("build", 0, 1)
     if choice.project is None:
         firmware = build(model, choice.board, engine=choice.engine, emulate=choice.emulate)

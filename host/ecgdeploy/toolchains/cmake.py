@@ -12,6 +12,8 @@ from ecgdeploy.errors import BuildError
 from ecgdeploy.toolchains.tools import require
 
 LOG = "build.log"
+#: copy of the toolchain file that the build folder was configured with
+CONFIGURED_FOR = "configured-for.cmake"
 UNUSABLE = ';$\\"\n'  # characters that mean something else to CMake or Ninja
 # what a user's shell may set for other projects, and what would change this image or its flags
 FOREIGN = frozenset(
@@ -59,6 +61,7 @@ def build(folder: Path, out: Path | None = None) -> Path:
         )
     out = out or folder / "build"
     _forget_another_place(folder, out)
+    _forget_another_compiler(folder, out)
     out.mkdir(parents=True, exist_ok=True)
     log = ""
     steps = [["cmake", "--build", str(out)]]
@@ -82,6 +85,18 @@ def _forget_another_place(folder: Path, out: Path) -> None:
     found = re.search(r"^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$", cache.read_text(errors="replace"), re.MULTILINE)
     if found is None or Path(found[1]) != folder.resolve():
         shutil.rmtree(out)
+
+
+def _forget_another_compiler(folder: Path, out: Path) -> None:
+    """Remove a build folder that was configured for another kind of board: CMake never changes its compiler."""
+    toolchain, kept = folder / "toolchain.cmake", out / CONFIGURED_FOR
+    wanted = toolchain.read_bytes() if toolchain.is_file() else b""
+    if kept.is_file() and kept.read_bytes() == wanted:
+        return
+    if (out / "CMakeCache.txt").is_file():
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(wanted)
 
 
 def _first_error(log: str) -> str:

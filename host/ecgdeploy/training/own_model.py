@@ -48,6 +48,11 @@ def load(path: Path, shape: tuple[int, int], classes: tuple[str, ...], multilabe
             raise ModelError(
                 f"{path.name}: Keras does not know its layer {custom[1]}", "[model] code = \"FILE.py\" that defines it"
             ) from None
+        if "`Lambda` layer" in text:
+            raise ModelError(
+                f"{path.name}: holds a Lambda layer, which is code in a model file: it is not run",
+                "make it a layer class of its own, in the file that [model] code = \"FILE.py\" names, or plain layers",
+            ) from None
         raise ModelError(f"{path.name}: Keras does not read it: {text[:140]}", _SAVE) from None
     if not getattr(own, "built", False):
         raise ModelError(f"{path.name}: the model was never built", "begin it with keras.Input, then save it")

@@ -64,6 +64,7 @@ def begin(folder: Path, wish: Wish, force: bool = False) -> Begun:
         raise UsageError(f"{path} is there already", "edit it, or init --force replaces it")
     load_board(wish.board)
     model = wish.model or _model_here(folder)
+    _refuse_other_formats(folder / model)
     remarks: list[str] = []
     shape = _model_shape(folder / model)
     found = _look(folder, wish)
@@ -128,6 +129,24 @@ def begin(folder: Path, wish: Wish, force: bool = False) -> Begun:
 def _name(folder: Path) -> str:
     name = re.sub(r"[^a-z0-9._-]+", "-", folder.resolve().name.lower()).strip("-._")
     return name or "my-ecg"
+
+
+def _refuse_other_formats(path: Path) -> None:
+    """A model that is neither .keras nor .tflite, with the line that makes it one.
+
+    Raises
+    ------
+    ModelError
+    """
+    if path.suffix in (".keras", ".tflite") and not path.is_dir():
+        return
+    if path.is_dir():
+        raise ModelError(f"{path.name} is a folder, no .keras or .tflite file",
+                         "of a SavedModel, tf.lite.TFLiteConverter.from_saved_model makes an int8 .tflite")
+    if path.suffix in (".h5", ".hdf5"):
+        raise ModelError(f"{path.name} is a model in HDF5, no .keras or .tflite file",
+                         f'keras.models.load_model("{path.name}").save("model.keras") makes one')
+    raise ModelError(f"{path.name} is no .keras or .tflite file", 'model.save("NAME.keras") of Keras 3 makes one')
 
 
 def _model_here(folder: Path) -> str:

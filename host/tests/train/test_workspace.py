@@ -220,3 +220,14 @@ def test_help_and_other_folders_commands_do_not_need_a_sound_project(begun):
     (begun / "ecgdeploy.toml").write_text("broken =")
     assert "Measure a model" in run("measure", "--help")
     assert "not TOML" in run("measure", fails=2)
+
+
+@pytest.mark.parametrize("name", ["old.h5", "saved", "net.onnx"])
+def test_a_model_in_another_format_is_refused_before_a_project_is_written(name, tmp_path):
+    from ecgdeploy.errors import ModelError
+    from ecgdeploy.workspace.begin import Wish, begin
+
+    (tmp_path / name).mkdir() if name == "saved" else (tmp_path / name).touch()
+    with pytest.raises(ModelError, match=r"no \.keras or \.tflite file"):
+        begin(tmp_path, Wish(model=name))
+    assert not (tmp_path / "ecgdeploy.toml").exists()
