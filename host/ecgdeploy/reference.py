@@ -144,7 +144,7 @@ def golden_reference(model: bytes | Path | str, graph: Graph) -> tuple[Any, str]
     """
     if runs_in_tflm(graph):
         return TflmReference(model), "TFLM"
-    rewritten = for_tflm(_model_bytes(model))
+    rewritten = for_tflm(_model_bytes(model), lambda file, x: LiteRtReference(file, "reference").run([x])[0])
     if rewritten is not None:
         return TflmReference(rewritten), "TFLM, rewritten"
     stretched = any(o.kind == "SPACE_TO_BATCH_ND" for o in graph.operators)

@@ -266,6 +266,19 @@ def elu_table(scale: float, zero_point: int, out_scale: float, out_zero_point: i
     return _table(np.array([round_half_away(float(v)) for v in y], np.int64) + out_zero_point)
 
 
+def gelu_table(scale: float, zero_point: int, out_scale: float, out_zero_point: int, approximate: bool) -> np.ndarray:
+    """GELU int8 as LiteRT's table has it: float32 arithmetic on each of the 256 inputs."""
+    x = np.float32(scale) * (_ALL - zero_point).astype(np.float32)
+    half, one = np.float32(0.5), np.float32(1)
+    if approximate:
+        cube = np.float32(0.044715) * x * x * x
+        bent = np.tanh((np.float32(math.sqrt(2 / math.pi)) * (x + cube)).astype(np.float64)).astype(np.float32)
+    else:
+        bent = np.array([math.erf(v) for v in x * np.float32(math.sqrt(0.5))], np.float32)
+    y = half * x * (one + bent) * (one / np.float32(out_scale))
+    return _table(np.array([round_half_away(float(v)) for v in y], np.int64) + out_zero_point)
+
+
 def inverse_square_root(value: int) -> tuple[int, int]:
     """1 / sqrt(value) as (multiplier, right shift), by TFLite's Newton-Raphson in Q3.28."""
     if value <= 1:

@@ -93,6 +93,8 @@ def _lookup(low: Lowering, operator: Operator) -> None:
         table = ar.rsqrt_table(scale, zero, out_scale, out_zero)
     elif kind == "ELU":
         table = ar.elu_table(scale, zero, out_scale, out_zero)
+    elif kind == "GELU":
+        table = ar.gelu_table(scale, zero, out_scale, out_zero, bool(operator.options["approximate"]))
     else:
         if out.dtype not in ("int8", "uint8"):
             raise low.refuse(operator, f"requantizes to {out.dtype}")
@@ -119,5 +121,6 @@ def _softmax(low: Lowering, operator: Operator) -> None:
 ELEMENT_HANDLERS: dict[str, Callable[[Lowering, Operator], None]] = {
     "ADD": _elementwise, "SUB": _elementwise, "MUL": _elementwise, "SQUARED_DIFFERENCE": _elementwise,
     "LOGISTIC": _lookup, "TANH": _lookup, "RELU": _lookup, "RELU6": _lookup, "LEAKY_RELU": _lookup,
-    "HARD_SWISH": _lookup, "QUANTIZE": _lookup, "RSQRT": _lookup, "ELU": _lookup, "SOFTMAX": _softmax,
+    "HARD_SWISH": _lookup, "QUANTIZE": _lookup, "RSQRT": _lookup, "ELU": _lookup, "GELU": _lookup,
+    "SOFTMAX": _softmax,
 }  # fmt: skip

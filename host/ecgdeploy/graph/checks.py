@@ -13,11 +13,12 @@ _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"
 
 _WHAT_TO_DO = {
     "WHILE": "give LSTM and GRU layers unroll=True, or export an LSTM as UNIDIRECTIONAL_SEQUENCE_LSTM",
-    "GELU": "use ReLU or hard-swish instead, or run it on a Linux board (engine litert)",
+    "GELU": "quantize to int8, use ReLU or hard-swish instead, or run it on a Linux board (engine litert)",
     "DENSIFY": "export dense weights",
     "SPACE_TO_BATCH_ND": "export with batch 1: a dilated convolution then stays one CONV_2D",
     "BATCH_TO_SPACE_ND": "export with batch 1: a dilated convolution then stays one CONV_2D",
 }
+_OTHER_TYPE = "quantize to int8 or int16x8 with `ecgdeploy quantize`, or use --engine tflm"
 _DEFAULT_ADVICE = "replace that layer, or build with --engine tflm if `ecgdeploy preflight` allows it"
 
 
@@ -101,7 +102,7 @@ def _check_types(graph: Graph, operator: Operator, dtypes: tuple[str, ...]) -> N
     if first.dtype not in dtypes:
         raise ModelError(
             f"{place}: {first.dtype} activations ({first}); this operator runs in {', '.join(dtypes)}",
-            "quantize to int8 or int16x8 with `ecgdeploy quantize`, or use --engine tflm",
+            _WHAT_TO_DO.get(operator.kind, _OTHER_TYPE),
         )
     if operator.kind not in ("QUANTIZE", "DEQUANTIZE"):
         for index in operator.outputs:

@@ -1,13 +1,15 @@
 """The same model in operators that TFLM runs rightly, so that it can be the reference of a file that has others.
 
-TFLM has no TILE, no REDUCE_MAX of 16 bits, and takes the batch of a stretched (dilated) convolution for 1. A TILE is
-copies side by side, a maximum over neighbouring dimensions is a pool, and the three operators of a stretched
-convolution are a PAD and one convolution with a dilation. None touches arithmetic.
+TFLM has no TILE, no GELU, no REDUCE_MAX of 16 bits, and takes the batch of a stretched (dilated) convolution for 1.
+A TILE is copies side by side, a maximum over neighbouring dimensions is a pool, and the three operators of a stretched
+convolution are a PAD and one convolution with a dilation; none touches arithmetic. A GELU of bytes is a choice from the
+256 results that LiteRT gives.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -20,9 +22,10 @@ from ecgdeploy.graph.shapes import reduction_axes
 from ecgdeploy.graph.simplify import simplify
 from ecgdeploy.graph.types import Graph, Operator
 
-_REWRITTEN = ("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "TILE")
+_REWRITTEN = ("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "TILE", "GELU")
 _MOST_COPIES = 10
 """Inputs that TFLM's CONCATENATION takes."""
+Run = Callable[[bytes, np.ndarray], np.ndarray]
 
 
 def runs_in_tflm(graph: Graph) -> bool:
@@ -34,8 +37,16 @@ def _wide_maximum(graph: Graph, operator: Operator) -> bool:
     return operator.kind == "REDUCE_MAX" and graph.tensors[operator.inputs[0]].dtype == "int16"
 
 
-def for_tflm(model: bytes) -> bytes | None:
-    """The model without such operators and with the same outputs, or None where that cannot be written."""
+def for_tflm(model: bytes, run: Run) -> bytes | None:
+    """The model without such operators and with the same outputs, or None where that cannot be written.
+
+    Parameters
+    ----------
+    model : bytes
+        A ``.tflite`` file.
+    run : callable
+        LiteRT: (a file of one operator, its input) -> its output.
+    """
     try:
         file = read_tflite(model)
     except ModelError:  # the shapes of operators that the static engine does not run are not checked
@@ -50,7 +61,7 @@ def for_tflm(model: bytes) -> bytes | None:
     if not all(maxima.values()):
         return None
     found = unpack(model)
-    _Rewriting(found, graph, folded, maxima).run()
+    _Rewriting(found, graph, folded, maxima, run).run()
     prune(found)
     found.signatureDefs = None
     return pack(found)
@@ -67,9 +78,9 @@ def _neighbours(graph: Graph, operator: Operator) -> tuple[int, int, int] | None
 
 class _Rewriting:
     def __init__(
-        self, model: Any, graph: Graph, folded: list[Operator], maxima: dict[int, tuple[int, int, int] | None]
+        self, model: Any, graph: Graph, folded: list[Operator], maxima: dict[int, tuple[int, int, int] | None], run: Run
     ) -> None:
-        self.model, self.graph, self.maxima = model, graph, maxima
+        self.model, self.graph, self.maxima, self.litert = model, graph, maxima, run
         self.sub = model.subgraphs[0]
         self.folded = {o.index: o for o in folded}
         # the reshape in the place of BATCH_TO_SPACE_ND: what a folded convolution writes -> the file's tensor
@@ -88,6 +99,8 @@ class _Rewriting:
                 kept += self.pool(operator, *size)
             elif opcode(self.model, operator) == "TILE":
                 kept += self.copies(operator)
+            elif opcode(self.model, operator) == "GELU":
+                kept += self.choice(operator)
             else:
                 kept.append(operator)
         self.sub.operators = kept
@@ -127,6 +140,41 @@ class _Rewriting:
         options.filterHeight, options.filterWidth = 1, count
         made.builtinOptions = options
         return [self.reshape(source, seen), made, self.reshape(result, last)]
+
+    def choice(self, operator: Any) -> list[Any]:
+        """A function of bytes as a GATHER from its 256 results."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        source, last = int(operator.inputs[0]), int(operator.outputs[0])
+        every = np.arange(-128, 128, dtype=np.int8)
+        table = self.tensor(last, (len(every),))
+        buffer = schema.BufferT()
+        buffer.data = self.litert(self.alone(operator), every).view(np.uint8)
+        self.model.buffers.append(buffer)
+        self.sub.tensors[table].buffer = len(self.model.buffers) - 1
+        shape = self.sub.tensors[source].shape
+        signed, place = (self.constant(np.zeros(1, np.int32)) for _ in range(2))
+        for index in (signed, place):
+            self.sub.tensors[index].shape, self.sub.tensors[index].buffer = shape, 0
+        cast, gather = self.operator("CAST", [source], signed), self.operator("GATHER", [table, place], last)
+        gather.builtinOptionsType, gather.builtinOptions = schema.BuiltinOptions.GatherOptions, schema.GatherOptionsT()
+        add = self.operator("ADD", [signed, self.constant(np.array([128], np.int32))], place)
+        add.builtinOptionsType, add.builtinOptions = schema.BuiltinOptions.AddOptions, schema.AddOptionsT()
+        return [cast, add, gather]
+
+    def alone(self, operator: Any) -> bytes:
+        """A file of one operator, over all bytes."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        made, graph, only = schema.ModelT(), schema.SubGraphT(), copy.deepcopy(operator)
+        made.version, made.buffers, made.subgraphs = 3, [schema.BufferT()], [graph]
+        made.operatorCodes = [self.model.operatorCodes[operator.opcodeIndex]]
+        only.opcodeIndex, only.inputs, only.outputs = 0, np.array([0], np.int32), np.array([1], np.int32)
+        graph.tensors = [copy.deepcopy(self.sub.tensors[int(i[0])]) for i in (operator.inputs, operator.outputs)]
+        for tensor in graph.tensors:
+            tensor.shape, tensor.shapeSignature, tensor.buffer = np.array([256], np.int32), None, 0
+        graph.inputs, graph.outputs, graph.operators = only.inputs, only.outputs, [only]
+        return pack(made)
 
     def copies(self, operator: Any) -> list[Any]:
         """A TILE as concatenations, at most ten inputs each."""

@@ -76,6 +76,7 @@ SUPPORTED: dict[str, Support] = {
     "SQRT": Support(("float32",), "stream"),
     "EXP": Support(("float32",), "stream"),
     "ELU": Support(_USUAL, "stream"),
+    "GELU": Support(("int8",), "stream", "results are LiteRT's: TFLM has none"),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": Support(("int8",), "stream", "16-bit cell, no peepholes or projection"),
 }
 

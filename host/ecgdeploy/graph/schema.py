@@ -60,6 +60,7 @@ OPTIONS: dict[str, tuple[int, dict[str, tuple[int, str, float]]]] = {
     "SquaredDifferenceOptions": (76, {}),
     "QuantizeOptions": (89, {}),
     "HardSwishOptions": (91, {}),
+    "GeluOptions": (116, {"approximate": (0, "B", 0)}),
     "BatchMatMulOptions": (101, {"adj_x": (0, "B", 0), "adj_y": (1, "B", 0), "asymmetric_inputs": (2, "B", 0)}),
 }  # fmt: skip
 
@@ -80,7 +81,7 @@ BUILTINS: dict[str, tuple[int, str]] = {
     "PRELU": (54, ""), "TRANSPOSE_CONV": (67, "TransposeConvOptions"), "TILE": (69, ""),
     "UNPACK": (88, "UnpackOptions"), "SQUARE": (92, ""), "ABS": (101, ""), "ELU": (111, ""),
     "SPACE_TO_BATCH_ND": (38, ""), "BATCH_TO_SPACE_ND": (37, ""), "REVERSE_V2": (105, ""),
-    "BATCH_MATMUL": (126, "BatchMatMulOptions"),
+    "BATCH_MATMUL": (126, "BatchMatMulOptions"), "GELU": (150, "GeluOptions"),
 }  # fmt: skip
 KIND_OF_CODE = {code: kind for kind, (code, _) in BUILTINS.items()}
 

@@ -397,7 +397,7 @@ _RULES: dict[str, Callable[[Operator, list], tuple[int, ...] | list[tuple[int, .
     "PRELU": _prelu, "PACK": _pack,
     "MAXIMUM": _elementwise, "MINIMUM": _elementwise, "DIV": _elementwise, "GATHER": _gather,
     "TILE": _tile, "UNPACK": _unpack, "TRANSPOSE_CONV": _transposed_conv, "NEG": _same, "ABS": _same, "SQUARE": _same,
-    "SQRT": _same, "EXP": _same, "ELU": _same,
+    "SQRT": _same, "EXP": _same, "ELU": _same, "GELU": _same,
 }  # fmt: skip
 
 _OPERANDS = {

@@ -9,7 +9,7 @@ from tflite_builder import SAME, VALID, Builder
 from ecgdeploy.codegen.host import QUICK, HostEngine
 from ecgdeploy.graph import read_tflite
 from ecgdeploy.measure.bench.models import random_inputs
-from ecgdeploy.reference import golden_reference
+from ecgdeploy.reference import LiteRtReference, golden_reference
 
 PER_MODEL = 2 * len(KINDS)
 
@@ -90,3 +90,27 @@ def test_a_transposed_convolution_of_a_dynamic_batch_has_the_shape_of_its_output
     b.operator("TRANSPOSE_CONV", [whole, weights, x], [y],
                ("TransposeConvOptions", {"padding": SAME, "strideH": 1, "strideW": 2}))  # fmt: skip
     on_this_machine(b.finish([y]), 1)
+
+
+@pytest.mark.parametrize("approximate", [False, True])
+def test_a_gelu_of_bytes_gives_litert_s_results(approximate):
+    """TFLM has none: its reference chooses from LiteRT's results of all bytes."""
+    draw = np.random.default_rng(int(approximate))
+    every = np.arange(-128, 128, dtype=np.int8).reshape(1, 256)
+    b = Builder()
+    inputs, outputs = [], []
+    for _ in range(12):
+        scales, zeros = 10 ** draw.uniform(-3, 0, 2), draw.integers(-128, 128, 2)
+        inputs.append(b.input((1, 256), "int8", scales[0], zeros[0]))
+        outputs.append(b.tensor((1, 256), "int8", scales[1], zeros[1]))
+        b.operator("GELU", inputs[-1:], outputs[-1:], ("GeluOptions", {"approximate": approximate}))
+    model = b.finish(outputs)
+    graph = read_tflite(model)
+    reference, name = golden_reference(model, graph)
+    assert name == "TFLM, rewritten"
+    found = HostEngine(graph, flags=QUICK).run([every] * 12)
+    for ours, golden, litert in zip(
+        found, reference.run([every] * 12), LiteRtReference(model, "reference").run([every] * 12), strict=True
+    ):
+        assert np.array_equal(ours, golden)
+        assert np.array_equal(ours, litert)
