@@ -16,6 +16,7 @@ from ecgdeploy.measure.model import ModelFile
 from ecgdeploy.quantization.deployability import matrix
 from ecgdeploy.reference import LiteRtReference
 from ecgdeploy.toolchains import litert_wheel
+from ecgdeploy.training import runtime
 
 pytestmark = pytest.mark.train
 SAMPLES = 96
@@ -31,7 +32,8 @@ def models(tmp_path_factory):
         litert_wheel.litert_library()
     except BuildError as error:
         pytest.skip(f"LiteRT's aarch64 wheel cannot be had ({error.message}): {error.hint}")
-    tf = pytest.importorskip("tensorflow", reason="needs the train extra: pip install 'ecgdeploy[train]'")
+    pytest.importorskip("tensorflow", reason="needs the train extra: pip install 'ecgdeploy[train]'")
+    tf = runtime.tensorflow(1)
     tf.keras.utils.set_random_seed(3)
     layers = tf.keras.layers
     # more than 1,024 weights in a layer: smaller ones stay float32 in dynamic range

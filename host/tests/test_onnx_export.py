@@ -14,6 +14,7 @@ from ecgdeploy.errors import ModelError
 from ecgdeploy.graph import read_tflite
 from ecgdeploy.projects.onnx_export import LIMIT, available, difference, export
 from ecgdeploy.reference import LiteRtReference
+from ecgdeploy.training import runtime
 
 pytestmark = pytest.mark.skipif(not available(), reason="needs the extra: pip install 'ecgdeploy[jetson]'")
 FLOAT = zoo.preset("beat-cnn").float32
@@ -70,7 +71,8 @@ def test_only_a_jetsons_bundle_has_it_or_says_why_not(tmp_path):
 
 @pytest.mark.train
 def test_the_usual_layers_of_an_ecg_network_are_exported():
-    tf = pytest.importorskip("tensorflow", reason="needs the train extra: pip install 'ecgdeploy[train]'")
+    pytest.importorskip("tensorflow", reason="needs the train extra: pip install 'ecgdeploy[train]'")
+    tf = runtime.tensorflow(1)
     tf.keras.utils.set_random_seed(5)
     layers = tf.keras.layers
     start = tf.keras.Input((75, 3), batch_size=1)

@@ -68,6 +68,15 @@ def kill_after(steps, error):
     return hear
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """TensorFlow as the library sets it up, before any test or fixture touches it."""
+    if item.get_closest_marker("train"):
+        from ecgdeploy.training import runtime
+
+        runtime.tensorflow(1)
+
+
 @pytest.fixture(scope="package", autouse=True)
 def converts_here():
     """Convert in this process, which has TensorFlow already; what fails here is told by the real child process."""

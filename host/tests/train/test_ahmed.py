@@ -20,13 +20,6 @@ TABLE = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def quiet():
-    from ecgdeploy.training import runtime
-
-    runtime.tensorflow(1)
-
-
 @pytest.mark.parametrize("experiment", TABLE)
 def test_each_experiment_has_the_size_of_the_table(experiment):
     from ecgdeploy.models.ahmed import state_dict_mib

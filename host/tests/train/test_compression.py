@@ -13,13 +13,6 @@ from ecgdeploy.training import config, run
 pytestmark = pytest.mark.train
 
 
-@pytest.fixture(autouse=True)
-def quiet():
-    from ecgdeploy.training import runtime
-
-    runtime.tensorflow(1)
-
-
 @pytest.fixture
 def small():
     return models.build("kota-cnn1d", samples=64, filters=(8, 16, 16))

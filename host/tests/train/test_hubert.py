@@ -13,18 +13,11 @@ from ecgdeploy.training import masked
 pytestmark = pytest.mark.train
 
 
-@pytest.fixture(autouse=True)
-def quiet():
-    from ecgdeploy.training import runtime
-
-    runtime.tensorflow(1)
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def encoder():
-    from ecgdeploy.training import runtime
+    import keras
 
-    runtime.tensorflow(1)
+    keras.utils.set_random_seed(0)
     return gaurhar.hubert_encoder(1280, 1, "tiny", channels=16)
 
 

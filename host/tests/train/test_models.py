@@ -8,13 +8,6 @@ from ecgdeploy.errors import UsageError
 pytestmark = pytest.mark.train
 
 
-@pytest.fixture(autouse=True)
-def quiet():
-    from ecgdeploy.training import runtime
-
-    runtime.tensorflow(1)
-
-
 @pytest.mark.parametrize(
     ("leads", "outputs", "parameters"),
     [

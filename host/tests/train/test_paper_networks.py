@@ -10,13 +10,6 @@ from ecgdeploy.models import gaurhar, kota
 pytestmark = pytest.mark.train
 
 
-@pytest.fixture(autouse=True)
-def quiet():
-    from ecgdeploy.training import runtime
-
-    runtime.tensorflow(1)
-
-
 @pytest.mark.parametrize(("name", "printed"), kota.PRINTED.items())
 def test_kotas_networks_have_the_printed_parameter_counts(name, printed):
     assert kota.printed_parameters(models.build(name)) == printed
