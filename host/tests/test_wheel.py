@@ -30,7 +30,7 @@ def run(installed, *args, program="ecgdeploy"):
     return subprocess.run(command, cwd=installed, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_the_wheel_holds_every_board_template_and_firmware_file(wheel):
+def test_the_wheel_holds_every_board_template_and_firmware_file_and_one_package(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     tracked = subprocess.run(
         ["git", "ls-files", "boards", "templates", "firmware"], cwd=CLONE, capture_output=True, text=True, check=False
@@ -41,6 +41,7 @@ def test_the_wheel_holds_every_board_template_and_firmware_file(wheel):
         for path in (CLONE / folder).rglob("*")
         if path.is_file()
     ]
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"ecgdeploy"}
     missing = [name for name in expected if (CLONE / name).exists() and f"ecgdeploy/_assets/{name}" not in names]
     assert missing == []
 
