@@ -14,7 +14,7 @@ from random_wide import many_wide_layers
 from test_lstm import lstm
 from tflite_builder import VALID, Builder
 
-from ecgdeploy.codegen import STORAGES, WEIGHTS, generate
+from ecgdeploy.codegen import STORAGES, WEIGHTS, generate, plan
 from ecgdeploy.codegen.host import HostEngine
 from ecgdeploy.errors import ModelError
 from ecgdeploy.graph import read_tflite
@@ -70,7 +70,8 @@ def test_random_and_saturating_inputs_give_tflms_bytes(name, count):
             assert np.array_equal(ours, theirs)
 
 
-def test_mutated_models_are_refused_or_generated():
+def test_mutated_models_are_refused_or_generated(monkeypatch):
+    monkeypatch.setattr(plan, "EVENTS_PLAYED", 10_000)  # plans are compared, but not hundreds of them
     draw = random.Random(3)
     originals = [
         many_layers(7, 20), random_network(8), lstm(1, 24, backwards=True), many_planes(3, 12), many_functions(5, 26),

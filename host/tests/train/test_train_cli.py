@@ -74,17 +74,14 @@ def test_train_then_quantize_from_the_command_line(tmp_path):
     code, out, errors, _ = ecgdeploy("train", "--preset", "beat-cnn", "--output", run, "--threads", 1, *small, "--json")
     assert code == 0, errors
     assert json.loads(out)["synthetic"] is True
+    few = ("quantize", run, "--precision", "mixed-bits", "--calibration", 32, "--no-test", "--json")
     code, out, errors, _ = ecgdeploy(
-        "quantize", run, "--precision", "int8", "--calibration", 32, "--board", "nano33ble", "--no-test", "--json",
-        ECGDEPLOY_THREADS="1",
-    )  # fmt: skip
+        *few, "--bits", 4, "--precision", "int8", "--board", "nano33ble", ECGDEPLOY_THREADS="1"
+    )
     assert code == 0, errors
     entry = json.loads(out)["precisions"]["int8"]
     assert entry["calibration"]["windows"] == 32
     assert (run / "tflite/int8.tflite").stat().st_size == entry["bytes"]
-    few = ("quantize", run, "--precision", "mixed-bits", "--calibration", 32, "--no-test", "--json")
-    code, out, errors, _ = ecgdeploy(*few, "--bits", 4, ECGDEPLOY_THREADS="1")
-    assert code == 0, errors
     entry = json.loads(out)["precisions"]["mixed-bits"]
     assert {layer["bits"] for layer in entry["layers"]} == {4}
     assert entry["storage"]["paper"]["times_smaller"] == 8.0
