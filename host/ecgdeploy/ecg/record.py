@@ -134,7 +134,8 @@ class Record:
         if self.signal.dtype != np.float32:
             raise DataError(f"record {self.name}: signal is {self.signal.dtype}", "signals are float32, in mV")
         if (np.abs(self.signal) > MAX_MILLIVOLTS).any():
-            raise DataError(f"record {self.name}: samples beyond {MAX_MILLIVOLTS:g} mV", "copy its files again")
+            raise DataError(f"record {self.name}: samples beyond {MAX_MILLIVOLTS:g} mV",
+                            "copy its files again; of a project's own recordings, data.unit says what they are in")
         if len(set(self.leads)) != len(self.leads):
             raise DataError(f"record {self.name}: a lead name is there twice: {self.leads}", "check its header")
         if not (np.isfinite(self.rate) and self.rate > 0):

@@ -241,14 +241,20 @@ def _look_wfdb(data: Path) -> Mapping[str, Any]:
 
 
 def _look_csv(data: Path, source: str) -> Mapping[str, Any]:
+    import csv
+
+    from ecgdeploy.ecg.own.labels import delimiter
+
     tables = sorted(data.rglob("*.csv"))
     if not tables:
         raise DataError(f"{data}: no CSV files", "give another --data, or --source")
     if source == "csv-rows":
         return {"table": tables[0].name}
     recordings = [path for path in tables if path.name != "labels.csv"]
-    with recordings[0].open(encoding="utf-8-sig", errors="replace") as handle:
-        names = tuple(name.strip() for name in handle.readline().split(","))
+    if not recordings:
+        raise DataError(f"{data}: no recordings beside labels.csv", "one CSV file a record, a column a lead")
+    with recordings[0].open(encoding="utf-8-sig", errors="replace", newline="") as handle:
+        names = tuple(name.strip() for name in next(csv.reader(handle, delimiter=delimiter(handle)), []))
     return {"leads": names}
 
 

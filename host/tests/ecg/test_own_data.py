@@ -396,3 +396,33 @@ def test_an_adapter_file_in_toml_is_the_data_table(tmp_path):
     assert len(task.train())
     (tmp_path / "mine.toml").write_text('source = "numpy"\nfiel = "w.npz"\n')
     refused(tmp_path / "ecgdeploy.toml", "mine.toml", "fiel", "file")
+
+
+@pytest.mark.parametrize("cells", [";", "\t"])
+def test_semicolons_tabs_and_windows_lines_read_as_commas_do(cells, tmp_path):
+    signals = {}
+    for name, separator, end in (("comma", ",", "\n"), ("other", cells, "\r\n")):
+        (tmp_path / name).mkdir()
+        data = csv_folder(tmp_path / name / "data")
+        for path in data.glob("*.csv"):
+            text = path.read_text().replace(",", separator).replace("\n", end)
+            path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+        train = load_task(str(project(tmp_path / name, data=CSV, task=task_table("windows")))).train()
+        signals[name] = train.inputs, train.targets
+    for first, second in zip(*signals.values(), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_a_decimal_comma_is_named_and_so_is_a_folder_of_labels_alone(tmp_path):
+    from ecgdeploy.workspace.begin import Wish, begin
+
+    data = csv_folder(tmp_path / "data")
+    for number, path in enumerate(sorted(data.glob("r*.csv"))):
+        path.write_text(f"II;V1\n0,5;0,{number}\n")
+    with pytest.raises(DataError, match="'0,5' is no number") as refused:
+        load_task(str(project(tmp_path, data=CSV, task=task_table("windows")))).train()
+    assert "point" in refused.value.hint
+    for path in data.glob("r*.csv"):
+        path.unlink()
+    with pytest.raises(DataError, match=r"no recordings beside labels\.csv"):
+        begin(tmp_path / "new", Wish(source="csv", data=str(data)))

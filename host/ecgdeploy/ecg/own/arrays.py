@@ -13,6 +13,7 @@ import numpy as np
 
 from ecgdeploy.ecg.own.adapters import MILLIVOLTS, OWN
 from ecgdeploy.ecg.own.csv_files import numbers
+from ecgdeploy.ecg.own.labels import delimiter
 from ecgdeploy.ecg.own.schema import DataPart, TaskPart
 from ecgdeploy.ecg.record import Record, canonical_lead
 from ecgdeploy.errors import DataError, UsageError
@@ -126,7 +127,7 @@ def read_rows(data: DataPart, task: TaskPart, folder: Path) -> Windows:
         raise DataError(f"no file {path}", "check data.folder and data.file")
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.reader(handle)
+            reader = csv.reader(handle, delimiter=delimiter(handle))
             rows = [(reader.line_num, row) for row in reader if row]
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise DataError(f"{path.name}: not a table: {' '.join(str(error).split())[:80]}", "save it as CSV") from None
@@ -211,8 +212,10 @@ def read_arrays(data: DataPart, task: TaskPart, folder: Path) -> Windows:
         labels = [tuple(np.array(task.classes)[np.asarray(row) != 0].tolist()) for row in y]
     else:
         labels = [(label_text(value),) for value in y.tolist()]
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinite
+        single = np.ascontiguousarray(x, np.float32)
     return _windows(
-        data, task, np.ascontiguousarray(x, np.float32), labels, [label_text(value) for value in record.tolist()],
+        data, task, single, labels, [label_text(value) for value in record.tolist()],
         None if person is None else [label_text(value) for value in person.tolist()], where,
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ecgdeploy.ecg.own.adapters import MILLIVOLTS, OWN, by_record, chosen
-from ecgdeploy.ecg.own.labels import Labelled, read_labels
+from ecgdeploy.ecg.own.labels import Labelled, delimiter, read_labels
 from ecgdeploy.ecg.own.schema import DataPart, TaskPart
 from ecgdeploy.ecg.record import Annotations, Record, canonical_lead
 from ecgdeploy.errors import DataError, UsageError
@@ -115,7 +115,7 @@ def read_signal(path: Path, columns: tuple[str, ...]) -> tuple[tuple[str, ...], 
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
-            rows = csv.reader(handle)
+            rows = csv.reader(handle, delimiter=delimiter(handle))
             names = [name.strip() for name in next(rows, [])]
             wanted = columns or tuple(names)
             for column in wanted:
@@ -138,7 +138,9 @@ def numbers(row: list[str], places: list[int], where: str) -> list[float]:
         raise DataError(f"{where}: {len(row)} cells, too few", "one cell a column") from None
     except ValueError:
         bad = next(row[place] for place in places if not _is_number(row[place]))
-        raise DataError(f"{where}: '{bad[:40]}' is no number", "data.columns names those that are leads") from None
+        comma = _is_number(bad.replace(",", "."))
+        hint = "write decimals with a point" if comma else "data.columns names those that are leads"
+        raise DataError(f"{where}: '{bad[:40]}' is no number", hint) from None
 
 
 def _is_number(cell: str) -> bool:

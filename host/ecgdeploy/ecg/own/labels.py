@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from ecgdeploy.ecg.own.schema import LabelFile
 from ecgdeploy.errors import DataError, unknown
@@ -65,13 +66,20 @@ def read_labels(path: Path, described: LabelFile) -> dict[str, Labelled]:
     return found
 
 
+def delimiter(handle: TextIO) -> str:
+    """What separates the cells of a CSV file, by its first line: a comma, else a semicolon or a tab."""
+    first = handle.readline()
+    handle.seek(0)
+    return max(",;\t", key=first.count)
+
+
 def table(path: Path, columns: list[str]) -> list[tuple[int, dict[str, str]]]:
     """Line numbers and rows of a CSV file that must have `columns`."""
     if not path.is_file():
         raise DataError(f"no file {path}", "check data.folder and the file's name")
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle, restkey="", restval="")
+            reader = csv.DictReader(handle, restkey="", restval="", delimiter=delimiter(handle))
             names = [str(name) for name in reader.fieldnames or ()]
             for column in columns:
                 if column not in names:

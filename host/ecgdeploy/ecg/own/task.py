@@ -70,7 +70,8 @@ def class_of(task: TaskPart) -> Callable[[str], int | None]:
     def find(label: str) -> int | None:
         if label not in places:
             near = unknown("label", label, places).hint
-            raise DataError(f"label '{label}' is of no class", f"{near} Else add it to task.labels or task.ignore")
+            hint = f"{near.rstrip('?')}; else add it to task.labels or task.ignore"
+            raise DataError(f"label '{label}' is of no class", hint)
         return places[label]
 
     return find
