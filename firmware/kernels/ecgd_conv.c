@@ -113,7 +113,7 @@ void ecgd_depthwise_any(const ecgd_depthwise_t *conv, const void *window, uint32
 
 #else
 
-#include <arm_acle.h>
+#include "ecgd_acle.h"
 #include <string.h>
 
 static inline int16x2_t two(const void *p) { /* any alignment */

@@ -6,7 +6,7 @@
 
 #if defined(__ARM_FEATURE_DSP) && !defined(ECGD_FORCE_PORTABLE)
 #define ECGD_DSP 1
-#include <arm_acle.h>
+#include "ecgd_acle.h"
 
 static inline int16x2_t two(const int16_t *p) { /* any alignment */
     int16x2_t x;

@@ -6,7 +6,7 @@
 
 #if defined(__ARM_FEATURE_DSP) && !defined(ECGD_FORCE_PORTABLE)
 #define ECGD_DSP 1
-#include <arm_acle.h>
+#include "ecgd_acle.h"
 #endif
 
 static inline uint32_t four(const void *p) { /* any alignment */

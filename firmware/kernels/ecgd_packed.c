@@ -5,7 +5,7 @@
 #include <string.h>
 
 #if defined(__ARM_FEATURE_DSP) && !defined(ECGD_FORCE_PORTABLE)
-#include <arm_acle.h>
+#include "ecgd_acle.h"
 #endif
 
 #define BYTES(x) ((x) * 0x01010101u)

@@ -8,7 +8,7 @@
 #define WHOLE_SUM 508u /* products of 8 by 16 bits whose sum fits 32 bits, a multiple of 4 */
 
 #if defined(__ARM_FEATURE_DSP) && !defined(ECGD_FORCE_PORTABLE)
-#include <arm_acle.h>
+#include "ecgd_acle.h"
 #include <string.h>
 
 static inline int16x2_t two(const void *p) /* any alignment */

@@ -79,7 +79,11 @@ def draw(rng, s):
     return packed, np.concatenate([x.reshape(-1), slack]), expected
 
 
-@pytest.mark.parametrize("flags", [(), ("-DECGD_FORCE_PORTABLE",)], ids=["assembly", "portable"])
+@pytest.mark.parametrize(
+    "flags",
+    [(), ("-DECGD_OWN_ACLE",), ("-DECGD_FORCE_PORTABLE",)],
+    ids=["assembly", "before GCC 10", "portable"],
+)
 def test_convolutions_of_bytes_are_tflms(tmp_path, flags):
     rng = np.random.default_rng(11)
     body, definitions, calls, kernels = "static int16_t scratch[3 * 2048];\n", [], [], []
