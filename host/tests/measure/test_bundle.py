@@ -102,3 +102,14 @@ def test_a_run_does_not_go_on_under_other_gates(run):
     choice = Choice(task="mitbih-beats-synthetic", emulate=True, limit=1, output=run, resume=True)
     with pytest.raises(UsageError):
         measured(choice, lambda *_: None)
+
+
+def test_the_file_its_size_and_its_hash_are_printed_as_json(run, tmp_path):
+    import hashlib
+
+    path = tmp_path / "run.zip"
+    done = CliRunner().invoke(command, [str(run), "--output", str(path), "--json"])
+    printed = json.loads(done.stdout)
+    content = path.read_bytes()
+    assert printed == {"bundle": str(path), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    assert json.loads(CliRunner().invoke(command, [str(path), "--verify", "--json"]).stdout)["intact"] is True

@@ -42,7 +42,8 @@ def make_task(described: Described, adapter: Adapter) -> OwnTask:
         try:
             numbers = tuple(dict.fromkeys(n for label in adapter.labels(name) if (n := of(label)) is not None))
         except DataError as error:
-            raise DataError(f"record {name}: {error.message}", error.hint) from None
+            named = error.message if error.message.startswith(f"record {name}:") else f"record {name}: {error.message}"
+            raise DataError(named, error.hint) from None
         if numbers or task.multilabel:
             classes[name] = numbers
     present = {number for numbers in classes.values() for number in numbers}
