@@ -33,7 +33,7 @@ def c_text(text: str) -> str:
 
 def fill(value: ir.Value, at: str, size: int) -> str:
     """Statement that fills `size` bytes with the padding of a value."""
-    return f"memset({at}, {value.padding}, {size});" if value.padding else f"zero({at}, {size});"
+    return f"fill({at}, {value.padding}, {size});" if value.padding else f"zero({at}, {size});"
 
 
 def type_name(dtype: str) -> str:

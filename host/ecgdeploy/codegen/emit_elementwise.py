@@ -99,7 +99,7 @@ def mean(e: Emitter, stage: ir.Stage, work: ir.Mean) -> list[str]:
         return narrow_mean(e, stage, work)
     lines = [
         f"if (s.left_{i} == {outputs_of(e.network, stage)}) {{",
-        f"    memset(SUMS_{i}, 0, {4 * y.elements});",
+        f"    zero(SUMS_{i}, {4 * y.elements});",
         "}",
         f"ecgd_accumulate(SUMS_{i}, {e.window(stage, 0)}, {y.elements}, {f'{count}' if whole else '(uint32_t)n'});",
         f"if (s.left_{i} == n) {{",

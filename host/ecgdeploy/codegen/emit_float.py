@@ -48,7 +48,7 @@ def float_calls(e: Emitter, stage: ir.Stage) -> list[str]:
             finish = f"memcpy(room_{stage.writes}(1), SUMS_{i}, {4 * y.elements});"
         return [
             f"if (s.left_{i} == {outputs_of(e.network, stage)}) {{",
-            f"    memset(SUMS_{i}, 0, {4 * y.elements});",
+            f"    zero(SUMS_{i}, {4 * y.elements});",
             "}",
             f"ecgd_accumulate_f32(SUMS_{i}, {e.window(stage, 0)}, {y.elements}, {count});",
             f"if (s.left_{i} == n) {{",

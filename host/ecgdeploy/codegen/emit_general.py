@@ -78,7 +78,7 @@ def _lstm(e: Emitter, stage: ir.Stage, work: ir.Lstm) -> list[str]:
     )
     return [
         f"if (s.left_{i} == {y.time}) {{",
-        f"    memset(STATE_{i}, 0, {4 * work.units});",
+        f"    zero(STATE_{i}, {4 * work.units});",
         "}",
         f"int16_t *out = room_{stage.writes}(n);",
         "for (int p = 0; p < n; p++) {",

@@ -61,7 +61,7 @@ def narrow_mean(e: Emitter, stage: ir.Stage, work: ir.Mean) -> list[str]:
     rows = f"{count}" if stage.reads[0].whole else "(uint32_t)n"
     return [
         f"if (s.left_{i} == {outputs_of(e.network, stage)}) {{",
-        f"    memset(SUMS_{i}, 0, {2 * y.elements});",
+        f"    zero(SUMS_{i}, {2 * y.elements});",
         "}",
         f"ecgd_accumulate_u8(SUMS_{i}, {e.window(stage, 0)}, {y.elements}, {rows});",
         f"if (s.left_{i} == n) {{",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ecgdeploy.codegen import ir
@@ -42,9 +43,12 @@ static void pool_at_edges(void (*pool)(const ecgd_pool_t *, const int16_t *, uin
 
 def render(e: Emitter) -> str:
     """The whole ``ecgd_model.c``."""
-    return "\n".join(
-        [_head(e), _memory(e), _state(e), *e.source.constants, _helpers(e), *e.source.functions, _contract(e)]
-    )
+    parts = [_head(e), _memory(e), _state(e), *e.source.constants, _helpers(e), *e.source.functions, _contract(e)]
+    text = "\n".join(parts)
+    for name in ("zero", "fill"):
+        if len(re.findall(rf"\b{name}\(", text)) == 1:  # nothing calls it
+            text = re.sub(rf"static inline void {name}\([^}}]*}}\n\n", "", text)
+    return text
 
 
 def _head(e: Emitter) -> str:
@@ -139,6 +143,11 @@ static inline void zero(void *at, int bytes)
     memset(at, 0, (size_t)bytes);
 }
 
+static inline void fill(void *at, int byte, int bytes)
+{
+    memset(at, byte, (size_t)bytes);
+}
+
 /* Move what readers still need of a window (they stand at the positions given) to its start. */
 ECGD_APART static void slide_many(void *window, int row, position_t *filled, position_t *const *readers, int count)
 {
@@ -165,8 +174,6 @@ ECGD_APART static void slide(void *window, int row, position_t *filled, position
 
 static int sweep(void);
 """
-    if not any(w.lead or w.trail for w in e.plan.trace.windows.values()) and "zero(" not in "".join(e.source.functions):
-        text = text.replace(text[text.index("static inline void zero") : text.index("/* Move")], "")
     functions = "".join(e.source.functions)
     if "slide(" not in functions:
         text = text.replace(text[text.index("/* The same for") : text.index("static int sweep")], "")

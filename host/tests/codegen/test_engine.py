@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +104,16 @@ def test_records_too_long_to_plan_are_refused():
     builder.operator("MAX_POOL_2D", [x], [y], ("Pool2DOptions", window))
     with pytest.raises(ModelError, match="positions in a row"):
         generate(read_tflite(builder.finish([y])))
+
+
+def test_sums_at_the_start_of_the_arena_compile_whatever_its_size():
+    """GCC takes a memset of as many bytes as an array has words for a mistake, through any cast."""
+    builder = Builder()
+    x, y = builder.input((2, 4, 5, 3), "int8", 0.02, 3), builder.tensor((2, 5, 3), "int8", 0.02, 3)
+    axes = builder.constant(np.array([1], np.int32))
+    builder.operator("MEAN", [x, axes], [y], ("ReducerOptions", {"keepDims": False}))
+    graph = read_tflite(builder.finish([y]))
+    source = generate(graph).files["ecgd_model.c"]
+    sums = int(re.search(r"zero\(SUMS_\d+, (\d+)\)", source)[1])
+    assert int(re.search(r"define ARENA_BYTES (\d+)", source)[1]) == 4 * sums
+    HostEngine(graph)
