@@ -71,9 +71,9 @@ def axis_padding(network: ir.Network, value: int) -> tuple[int, int]:
 
 
 def outputs_of(network: ir.Network, stage: ir.Stage) -> int:
-    """Steps a stage makes: output positions, or input positions of a reduction."""
+    """Steps a stage makes: output positions, or input positions of a reduction (one of a whole input)."""
     if isinstance(stage.work, ir.Mean):
-        return network.values[stage.reads[0].value].time
+        return 1 if stage.reads[0].whole else network.values[stage.reads[0].value].time
     return network.values[stage.writes].time if stage.writes >= 0 else 1
 
 

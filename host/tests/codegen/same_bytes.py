@@ -40,4 +40,4 @@ def _check(model, graph, inputs, found, seed):
             for place, (number, ours, theirs) in enumerate(zip(graph.outputs, outputs, expected, strict=True))
             if not np.array_equal(ours, theirs, equal_nan=ours.dtype == np.float32)
         ]
-        assert not differing
+        assert not differing, differing

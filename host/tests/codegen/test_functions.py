@@ -31,6 +31,25 @@ def test_random_functions_on_the_emulated_board():
     on_the_board(many_functions(40, PER_MODEL), 40, 4)
 
 
+@pytest.mark.parametrize("form", [("int8", 0.05, -3), ("float32",)], ids=lambda form: form[0])
+def test_a_mean_of_one_position_reads_what_streams_in_another_layout_once(form):
+    """A convolution's 10 positions, flattened; their mean over the extent of 1 only rescales."""
+    draw = np.random.default_rng(3)
+    b = Builder()
+    x, z, y = b.input((1, 1, 12, 2), *form), b.tensor((1, 1, 10, 4), *form), b.tensor((1, 1, 40), *form)
+    if form[0] == "float32":
+        w, bias = b.constant(draw.normal(size=(4, 1, 3, 2)).astype(np.float32)), b.constant(np.zeros(4, np.float32))
+        mean = b.tensor((1, 40), "float32")
+    else:
+        w = b.constant(draw.integers(-127, 128, (4, 1, 3, 2)).astype(np.int8), scale=np.full(4, 0.01))
+        bias = b.constant(np.zeros(4, np.int32), scale=np.full(4, 0.0005))
+        mean = b.tensor((1, 40), "int8", 0.08, 11)
+    b.operator("CONV_2D", [x, w, bias], [z], ("Conv2DOptions", {"padding": VALID, "strideH": 1, "strideW": 1}))
+    b.operator("RESHAPE", [z, b.constant(np.array([1, 1, 40], np.int32))], [y])
+    b.operator("MEAN", [y, b.constant(np.array([1], np.int32))], [mean], ("ReducerOptions", {"keepDims": False}))
+    on_this_machine(b.finish([mean]), 1)
+
+
 def test_a_stretched_convolution_is_its_dilated_one():
     """SPACE_TO_BATCH_ND, CONV_2D, BATCH_TO_SPACE_ND as a dynamic batch leaves them; TFLM runs these wrongly."""
     draw = np.random.default_rng(5)
