@@ -82,6 +82,11 @@ def is_flexible(stage: ir.Stage) -> bool:
     return not isinstance(stage.work, _FIXED) and not any(r.whole for r in stage.reads)
 
 
+def begins_in_padding(read: ir.Read) -> bool:
+    """Whether padding alone fills the first window: it waits, as padding is set when the first position is written."""
+    return not read.whole and not read.clipped and read.before >= read.reach
+
+
 _FIXED = (
     ir.Conv, ir.Depthwise, ir.FloatConv, ir.Pad, ir.PadBox, ir.Output, ir.Move, ir.MatMul, ir.Grid, ir.GridPool,
 )  # fmt: skip
@@ -194,6 +199,8 @@ class _Simulation:
             axis, read = self.axes[reader.read.value], reader.read
             if read.whole:
                 n = n if axis.complete else 0
+            elif begins_in_padding(read) and axis.first_event < 0:
+                n = 0
             elif not (read.clipped and axis.complete):
                 n = min(n, (axis.filled - reader.at - read.reach + read.stride) // read.stride * read.group)
         return n

@@ -50,6 +50,33 @@ def test_a_mean_of_one_position_reads_what_streams_in_another_layout_once(form):
     on_this_machine(b.finish([mean]), 1)
 
 
+@pytest.mark.parametrize("form", [("int8", 0.05, -3), ("float32",)], ids=lambda form: form[0])
+@pytest.mark.parametrize("taps", [1, 3])
+def test_windows_of_padding_alone_see_padding(form, taps):
+    """More zeros before a layer than its kernel is long, behind a layer whose memory was used before."""
+    draw = np.random.default_rng(taps)
+    b = Builder()
+    x, y = b.input((1, 1, 40, 2), *form), b.tensor((1, 1, 38, 2), *form)
+    flat, padded = b.tensor((1, 1, 19, 4), *form), b.tensor((1, 1, 31, 4), *form)
+    z = b.tensor((1, 1, 32 - taps, 2), *form)
+
+    def convolution(source, channels, length, made):
+        w = draw.integers(-127, 128, (2, 1, length, channels))
+        if form[0] == "float32":
+            operands = [b.constant(w.astype(np.float32) / 99), b.constant(draw.normal(size=2).astype(np.float32))]
+        else:
+            operands = [b.constant(w.astype(np.int8), scale=np.full(2, 0.01))]
+            operands.append(b.constant(draw.integers(-900, 900, 2).astype(np.int32), scale=np.full(2, 0.0005)))
+        options = ("Conv2DOptions", {"padding": VALID, "strideH": 1, "strideW": 1})
+        b.operator("CONV_2D", [source, *operands], [made], options)
+
+    convolution(x, 2, 3, y)
+    b.operator("RESHAPE", [y, b.constant(np.array([1, 1, 19, 4], np.int32))], [flat])
+    b.operator("PAD", [flat, b.constant(np.array([[0, 0], [0, 0], [7, 5], [0, 0]], np.int32))], [padded])
+    convolution(padded, 4, taps, z)
+    on_this_machine(b.finish([z]), taps)
+
+
 def test_a_stretched_convolution_is_its_dilated_one():
     """SPACE_TO_BATCH_ND, CONV_2D, BATCH_TO_SPACE_ND as a dynamic batch leaves them; TFLM runs these wrongly."""
     draw = np.random.default_rng(5)
