@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -198,6 +199,33 @@ def test_two_builders_of_one_folder_do_not_disturb_each_other(tmp_path):
         both = list(pool.map(lambda _: build_request(request(), tmp_path / "shared"), range(2)))
     assert sorted(done.cached for done in both) == [False, True]
     assert both[0].manifest == both[1].manifest
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_folder_that_another_builder_is_just_filling_is_not_a_foreign_one(tmp_path, monkeypatch, moment):
+    """The other builder's files appear just before, or just after, this one lists the folder."""
+    listed = Path.iterdir
+    asked, other = [], []
+
+    def iterdir(folder):
+        before = list(listed(folder))
+        if folder.name != "shared" or asked:
+            return iter(before)
+        asked.append(folder)
+        other.append(build_request(request(), folder, render_only=True))
+        return iter(before if moment == "after" else list(listed(folder)))
+
+    (tmp_path / "shared").mkdir()
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    done = build_request(request(), tmp_path / "shared", render_only=True)
+    assert other and done.build_id == other[0].build_id
+
+
+def test_a_build_killed_before_its_first_file_was_whole_goes_on(tmp_path):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / ".lock").touch()
+    (tmp_path / "shared" / "manifest.json.partial").write_text('{"ki')
+    assert build_request(request(), tmp_path / "shared", render_only=True).manifest["kind"]
 
 
 def test_another_model_has_another_build_id_and_default_folder(tmp_path, monkeypatch):

@@ -37,6 +37,8 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
         return None
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", "give another --output")
+    others = {path.name for path in folder.iterdir()} - {".lock", MANIFEST + ".partial"}
+    # asked for after the list: another builder may be at work here, and its manifest precedes its other files
     if (folder / MANIFEST).exists():
         try:
             found = read_manifest(folder)
@@ -44,7 +46,7 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
             found = {}
         if found.get("kind") == KIND:
             return found
-    elif not any(path.name != ".lock" for path in folder.iterdir()):
+    elif not others:
         return None
     raise UsageError(f"{folder} holds something that ecgdeploy build did not make", "give an empty --output folder")
 
