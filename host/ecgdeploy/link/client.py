@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from ecgdeploy.errors import DeviceError, ProtocolError
-from ecgdeploy.link import protocol
+from ecgdeploy.link import greeting, protocol
 from ecgdeploy.link.codec import Frame, Parser, encode
 from ecgdeploy.link.protocol import Message
 from ecgdeploy.link.requests import Rejected, Request
@@ -116,44 +116,15 @@ class Client:
                     if frame.type == protocol.HELLO.id:
                         raise self._dead("echoes what is sent, so there is no device behind it")
                     if frame.type == protocol.ERROR.id:
-                        self._refuse_version(frame)
+                        greeting.refuse_version(frame, self.transport.name)
                     if frame.type == protocol.WELCOME.id:
                         return self._welcome(frame)
         noise = self._parser.bad - heard_bad
         what = f"what answers does not speak this protocol ({noise} damaged frames)" if noise else "nothing answers"
         raise Silence(f"{what} within {self.transport.start_s:g} s")
 
-    def _refuse_version(self, frame: Frame) -> None:
-        error = protocol.ERROR.unpack(frame.payload)
-        code = protocol.by_value(protocol.ERRORS, error["code"])
-        if code.name == "version":
-            raise ProtocolError(
-                f"{self.transport.name}: the firmware speaks protocol {error['detail']}, not {protocol.VERSION}",
-                code.hint,
-            )
-
     def _welcome(self, frame: Frame) -> Hello:
-        try:
-            hello = Hello.parse(frame.payload)
-        except (struct.error, IndexError) as error:
-            raise ProtocolError(f"{self.transport.name}: WELCOME cannot be read", "rebuild the firmware") from error
-        if hello.engine_status != "ok":
-            raise DeviceError(
-                f"{self.transport.name}: the engine did not start ({hello.engine_status})",
-                "the model needs more memory than the image gives it: build again with a larger arena",
-            )
-        if self.expect_model and hello.model_sha256 != self.expect_model:
-            raise DeviceError(
-                f"{self.transport.name}: the device runs model {hello.model_sha256[:12]}…, "
-                f"not {self.expect_model[:12]}…",
-                "flash the firmware built from this model, or measure the model that is on the device",
-            )
-        if self.hello is not None and hello.build_id != self.hello.build_id:
-            raise DeviceError(
-                f"{self.transport.name}: another firmware answers after the restart: build {hello.build_id}, "
-                f"before {self.hello.build_id}",
-                "measure it from the beginning",
-            )
+        hello = greeting.accept(frame, self.transport.name, self.expect_model, self.hello)
         self.hello = hello
         self._window = SendWindow(self._write, self._session, hello.window_bytes, self.statistics)
         self.statistics.sessions += 1
