@@ -67,7 +67,7 @@ def float_calls(e: Emitter, stage: ir.Stage) -> list[str]:
         return [f"ecgd_leaky_relu_f32({window}, {count}, {c_float(work.parameter)}, {out});"]
     if work.function == "sum_rows":
         e.headers.add("ecgd_functions.h")
-        return [f"ecgd_sum_rows_f32({window}, (uint32_t)n, {x.channels}, {c_float(work.parameter)}, {out});"]
+        return [f"ecgd_sum_rows_f32({window}, (uint32_t)n, {x.elements // y.elements}, {c_float(work.parameter)}, {out});"]
     if work.function != "clamp":
         e.headers.add("ecgd_functions.h")
         name = "exp_all" if work.function == "exp" else work.function

@@ -30,7 +30,7 @@ def general_calls(e: Emitter, stage: ir.Stage, work: Any) -> list[str]:
         return [f"ecgd_move{bits}(&move_{i}, {window} + {work.offset}, {out});"]
     if isinstance(work, ir.SumRows):
         return [
-            f"ecgd_sum_rows({window}, (uint32_t)n, {x.channels}, {work.multiplier}, {-work.shift}, {work.low}, {work.high}, {out});"
+            f"ecgd_sum_rows({window}, (uint32_t)n, {x.elements // y.elements}, {work.multiplier}, {-work.shift}, {work.low}, {work.high}, {out});"
         ]
     if isinstance(work, ir.Convert):
         count = f"(uint32_t)n * {y.channels}u"

@@ -21,11 +21,11 @@ def grid(e: Emitter, stage: ir.Stage, work: ir.Grid) -> list[str]:
     i = stage.index
     x, y = e.network.values[stage.reads[0].value], e.network.values[stage.writes]
     e.source.constants.append(
-        f"static const ecgd_plane_t plane_{i} = {_plane(work.plane, x.channels * element_bytes(x))};\n"
+        f"static const ecgd_plane_t plane_{i} = {_plane(work.plane, work.channels * element_bytes(x))};\n"
     )
     if isinstance(work.inner, ir.FloatConv):
-        window = work.plane.taps_h * work.plane.taps_w * x.channels
-        kernel, layer = float_layer(e, stage, work.inner, x.channels if work.inner.depthwise else window)
+        window = work.plane.taps_h * work.plane.taps_w * work.channels
+        kernel, layer = float_layer(e, stage, work.inner, work.channels if work.inner.depthwise else window)
     elif work.inner.requant.wide:
         kernel, layer = wide_layer(e, stage, work.inner)
     else:

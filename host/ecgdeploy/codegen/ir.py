@@ -176,9 +176,11 @@ class Grid:
     """A convolution over a `plane`: the windows of `block` outputs at a time are gathered, side by side, for `inner`.
 
     `inner` is a Conv or FloatConv of one tap whose input is the whole window, or a depthwise one of all its taps.
+    `channels` are the image's: the value that is read may run in another layout.
     """
 
     plane: Plane
+    channels: int
     inner: Conv | Depthwise | FloatConv
     block: int
 

@@ -69,7 +69,7 @@ def add_grid(
     block = min(block, -(-plane.out_width // BLOCKS[-1]) * BLOCKS[-1])
     result = low.new_value(low.output(operator), limits=limits)
     read = read_plane(low, value, plane, channels)
-    low.add(operator.index, operator.kind, (read,), result, ir.Grid(plane, work, block))
+    low.add(operator.index, operator.kind, (read,), result, ir.Grid(plane, channels, work, block))
 
 
 def add_grid_pool(
