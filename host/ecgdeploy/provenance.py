@@ -6,11 +6,13 @@ import hashlib
 import json
 import os
 import platform
+import secrets
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 MANIFEST = "manifest.json"
+PARTIAL = ".partial"
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -48,9 +50,12 @@ def versions(*packages: str) -> dict[str, str | None]:
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write a whole file or nothing: a reader never sees half of it."""
+    """Write a whole file or nothing: a reader never sees half of it, and of several writers the last one's file stays.
+
+    Until it is whole, the file is ``NAME.xxxxxxxx.partial`` beside it, a name that no other writer has.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
     try:
         partial.write_bytes(data.encode() if isinstance(data, str) else data)
         os.replace(partial, path)  # noqa: PTH105

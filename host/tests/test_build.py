@@ -224,7 +224,7 @@ def test_a_folder_that_another_builder_is_just_filling_is_not_a_foreign_one(tmp_
 def test_a_build_killed_before_its_first_file_was_whole_goes_on(tmp_path):
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared" / ".lock").touch()
-    (tmp_path / "shared" / "manifest.json.partial").write_text('{"ki')
+    (tmp_path / "shared" / "manifest.json.0123abcd.partial").write_text('{"ki')
     assert build_request(request(), tmp_path / "shared", render_only=True).manifest["kind"]
 
 

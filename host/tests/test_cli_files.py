@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 
 import pytest
 
@@ -39,6 +40,24 @@ def test_a_full_disk_names_the_file_and_leaves_no_part_of_it(tmp_path, monkeypat
         write_atomic(tmp_path / "report.html", "text")
     assert refused.value.filename == str(tmp_path / "report.html") and not list(tmp_path.iterdir())
     assert "free the disk" in cli._of_the_system(refused.value)
+
+
+def test_a_second_writer_of_a_file_neither_spoils_it_nor_fails(tmp_path, monkeypatch):
+    """The other one writes the same file, whole, between this one's first byte and its last step."""
+    replace = os.replace
+    seen = []
+
+    def other_first(source, target):
+        if not seen:
+            seen.append(source)
+            write_atomic(tmp_path / "engine.so", b"same bytes")
+            assert (tmp_path / "engine.so").read_bytes() == b"same bytes"
+        replace(source, target)
+
+    monkeypatch.setattr("os.replace", other_first)
+    write_atomic(tmp_path / "engine.so", b"same bytes")
+    assert (tmp_path / "engine.so").read_bytes() == b"same bytes"
+    assert [path.name for path in tmp_path.iterdir()] == ["engine.so"]
 
 
 @pytest.mark.parametrize("command", [("report",), ("gate",), ("bundle",), ("pareto",), ("compare", "run")])

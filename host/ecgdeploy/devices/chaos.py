@@ -58,7 +58,8 @@ def run(frames: int, rates: Rates, seed: int = 1, hole_every: int = 0) -> tuple[
     )
     board = LoopbackTransport(library, keepalives=1)
     line = FaultyTransport(board, rates, seed, restart=board.restart, hole_every=hole_every)
-    client, source, tally = Client(line), random.Random(seed), Tally()
+    client = Client(line, randbits=random.Random(seed).getrandbits)
+    source, tally = random.Random(seed), Tally()
     _connect(client)
     while client.statistics.frames_sent + line.answers < frames:
         sent: list[bytes] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import tempfile
@@ -59,11 +60,20 @@ def write_shards(
                     flush()
         flush()
         write_atomic(work / INDEX, json.dumps({"shape": list(shape), "sizes": sizes}) + "\n")
-        if folder.exists():  # another process was faster, with the same content
-            return
-        work.rename(folder)
+        try:
+            work.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster, with the same content
+                raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Write a ``.npz`` file whole or not at all, whoever else writes or reads it."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    write_atomic(path, buffer.getvalue())
 
 
 def _part(number: int) -> str:

@@ -11,7 +11,7 @@ import struct
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ecgdeploy.errors import DeviceError, ProtocolError
 from ecgdeploy.link import greeting, protocol
@@ -46,10 +46,19 @@ class Client:
         SHA-256 (hexadecimal) the device's model must have; another one is refused, also after a reconnection.
     compute_limit_s : float
         Longest time one inference may keep the device busy, keep-alives notwithstanding.
+    randbits : callable
+        Gives the numbers of sessions and inferences: so many random bits.
     """
 
-    def __init__(self, transport: Transport, expect_model: str | None = None, compute_limit_s: float = 1800.0) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        expect_model: str | None = None,
+        compute_limit_s: float = 1800.0,
+        randbits: Callable[[int], int] = secrets.randbits,
+    ) -> None:
         self.transport = transport
+        self._randbits = randbits
         self.expect_model = expect_model
         self.compute_limit_s = compute_limit_s
         self.statistics = LinkStatistics()
@@ -57,7 +66,7 @@ class Client:
         self._parser = Parser()
         self._session = 0
         self._window: SendWindow[Request] = SendWindow(self._write, 0, 0, self.statistics)
-        self._next_id = secrets.randbits(31)
+        self._next_id = randbits(31)
         self._requests: deque[Request] = deque()
         self._feeding: tuple[Request, int] | None = None
         self._stale = False
@@ -95,7 +104,7 @@ class Client:
 
     def _open_session(self) -> Hello:
         """HELLO until WELCOME; unanswered requests start again from their first byte. Raises LineLost on silence."""
-        self._session = secrets.randbits(32) or 1
+        self._session = self._randbits(32) or 1
         self._window = SendWindow(self._write, self._session, 0, self.statistics)
         self._feeding = None
         self._stale = False

@@ -70,8 +70,8 @@ class Journal:
         try:
             if not resume and os.fstat(descriptor).st_size:
                 os.replace(path, path.with_name(path.name + ".previous"))  # noqa: PTH105
-                os.close(descriptor)
-                descriptor = _locked(path)
+                older, descriptor = descriptor, _locked(path)
+                os.close(older)
             journal = cls(path, descriptor)
             journal._load(json.loads(canonical_json(run)))
             return journal
@@ -196,6 +196,9 @@ def _locked(path: Path) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # whoever began anew between the two calls has put this file aside: it is not the journal any more
+        if not os.path.samestat(os.fstat(descriptor), path.stat()):
+            raise FileNotFoundError(path)
     except OSError as error:
         os.close(descriptor)
         raise UsageError(f"{path}: another program is writing it", "wait for it, or choose another output") from error

@@ -11,16 +11,17 @@ from typing import Any
 
 from ecgdeploy.errors import UsageError
 from ecgdeploy.projects.types import Project
-from ecgdeploy.provenance import MANIFEST, read_manifest, sha256_bytes, write_atomic, write_manifest
+from ecgdeploy.provenance import MANIFEST, PARTIAL, read_manifest, sha256_bytes, write_atomic, write_manifest
 
 KIND = "ecgdeploy-project"
+LOCK = ".lock"
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` for one writer; another process that wants it waits."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as handle:
+    with (folder / LOCK).open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
@@ -37,7 +38,11 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
         return None
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", "give another --output")
-    others = {path.name for path in folder.iterdir()} - {".lock", MANIFEST + ".partial"}
+    others = [
+        path.name
+        for path in folder.iterdir()
+        if path.name != LOCK and not (path.name.startswith(MANIFEST) and path.name.endswith(PARTIAL))
+    ]
     # asked for after the list: another builder may be at work here, and its manifest precedes its other files
     if (folder / MANIFEST).exists():
         try:

@@ -44,7 +44,7 @@ class LinkUnderFaults(RuleBasedStateMachine):
         library = build_fake("library", FAKE_INPUT_BYTES=INPUT, FRAME_BYTES="128u", FAKE_OUTPUT_BYTES=OUTPUT)
         self.board = LoopbackTransport(library, keepalives)
         self.line = FaultyTransport(self.board, Rates(), seed, restart=self.board.restart)
-        self.client = Client(self.line)
+        self.client = Client(self.line, randbits=random.Random(seed).getrandbits)
         self.client.connect()
         self.source = random.Random(seed)
 

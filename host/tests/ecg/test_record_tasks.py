@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +87,21 @@ def test_a_writer_that_fails_leaves_nothing_behind(tmp_path):
     with pytest.raises(DataError, match="an example of shape"):
         write_shards(tmp_path / "s", (7, 3), iter([np.zeros((7, 3), np.float32), np.zeros((7, 2), np.float32)]))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_writers_at_once_the_faster_ones_shards_stay(tmp_path, monkeypatch):
+    """The other one is done just before this one's last step."""
+    rename, blocks = Path.rename, [np.full((7, 3), i, np.float32) for i in range(5)]
+
+    def other_first(self, target):
+        monkeypatch.setattr(Path, "rename", rename)
+        write_shards(tmp_path / "s", (7, 3), iter(blocks))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", other_first)
+    write_shards(tmp_path / "s", (7, 3), iter(blocks))
+    assert ShardedArray(tmp_path / "s")[:][:, 0, 0].tolist() == list(range(5))
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
 
 
 PEAK = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -12,14 +13,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import paramiko
+from paramiko.common import cMSG_CHANNEL_SUCCESS
 
 # places of a real board, which lie in the fake one's folder
 PLACES = ("/opt/ecgdeploy", "/etc/systemd/system", "/run/ecgdeploy")
-HEARD_S = 2.0
 SYSTEMCTL = Path(__file__).with_name("fake_systemctl.py")
 FAKES = {
     "uname": "echo {machine}",
@@ -33,6 +33,23 @@ FAKES = {
 }
 
 
+class Server(paramiko.Transport):
+    """Runs a command once the client has been told that it was taken.
+
+    Its thread would else tell how the command ended before the server's own thread tells that.
+    """
+
+    def __init__(self, client: socket.socket) -> None:
+        super().__init__(client)
+        self.taken: list[threading.Thread] = []
+
+    def _send_user_message(self, data: paramiko.Message) -> None:
+        super()._send_user_message(data)
+        if data.asbytes()[:1] == cMSG_CHANNEL_SUCCESS:
+            while self.taken:
+                self.taken.pop().start()
+
+
 class Board(paramiko.ServerInterface):
     """Listens on a port of this computer; `facts` are what the board says of itself."""
 
@@ -40,7 +57,7 @@ class Board(paramiko.ServerInterface):
         self.home, self.emulator = home, emulator
         self.facts = {
             "machine": "aarch64", "glibc": "2.36", "free_kib": "9999999", "uid": "1000", "sudo": "true",
-            "systemctl": "true", "python": sys.executable, "script": str(SYSTEMCTL),
+            "systemctl": "true", "python": shlex.quote(sys.executable), "script": shlex.quote(str(SYSTEMCTL)),
         } | facts  # fmt: skip
         self.run = Path(tempfile.mkdtemp(prefix="board"))  # a socket's path has to be short
         self.commands: list[str] = []
@@ -60,7 +77,7 @@ class Board(paramiko.ServerInterface):
         self.port = self.listener.getsockname()[1]
         self.known_hosts = home / "known_hosts"
         self.trust(self.key)
-        self.transports: list[paramiko.Transport] = []
+        self.transports: list[Server] = []
         threading.Thread(target=self._serve, daemon=True).start()
 
     def trust(self, key: paramiko.PKey) -> None:
@@ -94,7 +111,7 @@ class Board(paramiko.ServerInterface):
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self.listener.accept()
-                transport = paramiko.Transport(client)
+                transport = Server(client)
                 transport.add_server_key(self.key)
                 self.transports.append(transport)
                 with contextlib.suppress(paramiko.SSHException, EOFError):
@@ -114,11 +131,11 @@ class Board(paramiko.ServerInterface):
 
     def check_channel_exec_request(self, channel, command):
         """Run the command in the home folder, an aarch64 program under the emulator."""
-        threading.Thread(target=self._run, args=(channel, command.decode()), daemon=True).start()
+        run = threading.Thread(target=self._run, args=(channel, command.decode()), daemon=True)
+        channel.get_transport().taken.append(run)
         return True
 
     def _run(self, channel, command: str) -> None:
-        asked = time.monotonic()
         self.commands.append(command)
         command = self.sabotage(command)
         command = self.placed(command)
@@ -152,14 +169,10 @@ class Board(paramiko.ServerInterface):
             threading.Thread(target=drain, args=(process.stdout, channel.sendall), daemon=True),
             threading.Thread(target=drain, args=(process.stderr, channel.sendall_stderr), daemon=True),
         ]
-        feeder = threading.Thread(target=feed, daemon=True)
-        for thread in (feeder, *threads):
+        for thread in (threading.Thread(target=feed, daemon=True), *threads):
             thread.start()
         for thread in threads:
             thread.join()
-        # A real server says that the command was taken before it says how it ended. Here the two are said by two
-        # threads; the client ends its input once it has heard the first (or never, on a line that it keeps open).
-        feeder.join(max(0.0, asked + HEARD_S - time.monotonic()))
         with contextlib.suppress(OSError, EOFError):
             channel.send_exit_status(process.wait())
             channel.close()

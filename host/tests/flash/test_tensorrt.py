@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -16,22 +17,22 @@ from ecgdeploy.flash.tensorrt import prepare
 
 WINDOWS = 3
 # the fake answers twice its input, plus what the file `error` says
-TRTEXEC = """#!{python}
+TRTEXEC = """
 import json, os, struct, sys
 here = os.path.dirname(os.path.abspath(__file__))
 options = dict(word.lstrip("-").partition("=")[::2] for word in sys.argv[1:])
-open(f"{{here}}/log", "a").write(" ".join(sorted(options)) + "\\n")
+open(f"{here}/log", "a").write(" ".join(sorted(options)) + "\\n")
 if "help" in options:
     print("&&&& RUNNING TensorRT.trtexec [TensorRT v8502] # trtexec --help")
 elif "onnx" in options:
-    if os.path.exists(f"{{here}}/broken"):
+    if os.path.exists(f"{here}/broken"):
         sys.exit("no kernel for this layer")
     open(options["saveEngine"], "w").write("engine")
 elif "loadInputs" in options:
     data = open(options["loadInputs"].partition(":")[2], "rb").read()
-    error = float(open(f"{{here}}/error").read())
-    values = [2 * value + error for value in struct.unpack(f"{{len(data) // 4}}f", data)]
-    json.dump([{{"name": "output_0", "dimensions": "1x4", "values": values}}], open(options["exportOutput"], "w"))
+    error = float(open(f"{here}/error").read())
+    values = [2 * value + error for value in struct.unpack(f"{len(data) // 4}f", data)]
+    json.dump([{"name": "output_0", "dimensions": "1x4", "values": values}], open(options["exportOutput"], "w"))
 else:
     print("[I] GPU Compute Time: min = 0.1 ms, max = 0.3 ms, mean = 0.2 ms, median = 0.21 ms, percentile(99%) = 0.3 ms")
 """
@@ -46,8 +47,9 @@ class Jetson:
         self.root = root
         self.l4t = l4t
         (root / "bin").mkdir(exist_ok=True)
-        tool = root / "bin/trtexec"
-        tool.write_text(TRTEXEC.format(python=sys.executable))
+        tool, script = root / "bin/trtexec", root / "bin/trtexec.py"
+        script.write_text(TRTEXEC)
+        tool.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, str(script)])} "$@"\n')
         tool.chmod(0o755)
         (root / "bin/error").write_text("0.0001")
 

@@ -1,5 +1,6 @@
 """The journal keeps what was answered through any kill, and gives each answer once."""
 
+import fcntl
 import os
 import random
 import signal
@@ -81,6 +82,23 @@ def test_two_programs_cannot_write_one_journal(tmp_path):
         Journal.open(tmp_path / "j", RUN, resume=True)
 
 
+def test_a_journal_put_aside_while_it_was_being_opened_is_not_written(tmp_path, monkeypatch):
+    """Another program begins anew, and ends, between this one's opening and locking of the file."""
+    filled(tmp_path / "j")
+    lock = fcntl.flock
+
+    def after_the_other(descriptor, how):
+        monkeypatch.setattr("fcntl.flock", lock)
+        filled(tmp_path / "j", 3)
+        lock(descriptor, how)
+
+    monkeypatch.setattr("fcntl.flock", after_the_other)
+    with pytest.raises(UsageError, match="another program"):
+        Journal.open(tmp_path / "j", RUN)
+    with Journal.open(tmp_path / "j", RUN, resume=True) as journal:
+        assert len(journal) == 3
+
+
 def test_a_file_that_is_no_journal_is_refused_and_kept(tmp_path):
     path = tmp_path / "j"
     path.write_text("my notes\n")
@@ -90,6 +108,7 @@ def test_a_file_that_is_no_journal_is_refused_and_kept(tmp_path):
 
 
 # A measurement in small: the firmware as a process, every answer journalled, the results written when all are there.
+# Every ten answers it reads a line that lets it go on, so that it cannot have ended before the signal comes.
 WORKER = """
 import json, random, sys
 from pathlib import Path
@@ -105,6 +124,7 @@ with Journal.open(folder / "journal.jsonl", {"run": 1}, resume=True) as journal:
             journal.append(i, {"outputs": [o.hex() for o in answer.outputs], "crc": answer.input_crc})
             if i % 10 == 0:
                 print(i, flush=True)
+                sys.stdin.readline()
     results = [journal[i] for i in range(count)]
 (folder / "results.json").write_text(json.dumps(results))
 """
@@ -123,11 +143,12 @@ def test_a_run_killed_five_times_ends_like_an_undisturbed_one(tmp_path):
         folder.mkdir()
         command = [sys.executable, str(worker), str(folder), str(image), str(count)]
         for _ in range(deaths):
-            with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
                 for _ in range(source.randrange(1, 8)):
+                    process.stdin.write(b"\n")  # one ahead: the signal finds it anywhere within ten answers
                     assert process.stdout.readline()
                 os.kill(process.pid, signal.SIGKILL)
             kills += process.returncode == -signal.SIGKILL
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     assert kills == 5
     assert (tmp_path / "disturbed/results.json").read_bytes() == (tmp_path / "undisturbed/results.json").read_bytes()

@@ -16,7 +16,7 @@ from ecgdeploy.ecg.own.split import make_split
 from ecgdeploy.ecg.preprocessing import Centre, PadCrop, Pipeline, Resample, SelectLeads, Standardize
 from ecgdeploy.ecg.preprocessing.device import DevicePreprocessing
 from ecgdeploy.ecg.record import Record
-from ecgdeploy.ecg.shards import ShardedArray, write_shards
+from ecgdeploy.ecg.shards import ShardedArray, write_arrays, write_shards
 from ecgdeploy.ecg.splits import Split
 from ecgdeploy.ecg.tasks.records import IN_MEMORY_BYTES, shard_cache
 from ecgdeploy.ecg.views import CalibrationView, TestView, TrainView, ValidationView, View
@@ -255,7 +255,7 @@ class OwnTask:
             noted = folder.with_suffix(".noted.npz")
             if not (folder.is_dir() and noted.is_file()):
                 write_shards(folder, self.input_shape, blocks())
-                np.savez(noted, targets=self._targets(targets), ids=np.array(ids), positions=np.array(positions))
+                write_arrays(noted, targets=self._targets(targets), ids=np.array(ids), positions=np.array(positions))
             kept = np.load(noted)
             return ShardedArray(folder), kept["targets"], kept["ids"], kept["positions"]
         return stored, self._targets(targets), np.array(ids, dtype=str), np.array(positions, np.int64)

@@ -15,7 +15,7 @@ from ecgdeploy.ecg import locate, person
 from ecgdeploy.ecg.preprocessing import Pipeline, Standardize
 from ecgdeploy.ecg.preprocessing.device import DevicePreprocessing
 from ecgdeploy.ecg.record import Record
-from ecgdeploy.ecg.shards import ShardedArray, write_shards
+from ecgdeploy.ecg.shards import ShardedArray, write_arrays, write_shards
 from ecgdeploy.ecg.splits import Split
 from ecgdeploy.ecg.tasks.beats import Source
 from ecgdeploy.ecg.views import CalibrationView, TestView, TrainView, ValidationView, View
@@ -186,7 +186,7 @@ class RecordTask:
         places = [self._place[name] for name in names]
         if not (folder.is_dir() and noted.is_file()):
             write_shards(folder, self.input_shape, self._prepared(names))
-            np.savez(noted, targets=self._targets[places], persons=self._persons[places])
+            write_arrays(noted, targets=self._targets[places], persons=self._persons[places])
         kept = np.load(noted)
         self._targets[places], self._persons[places] = kept["targets"], kept["persons"]
         return ShardedArray(folder)
