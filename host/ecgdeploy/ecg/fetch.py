@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import http.client
 import os
+import secrets
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote
 
 from ecgdeploy.ecg.checks.sums import SUMS, parse_sums
@@ -116,7 +120,7 @@ def _sums(base_url: str, folder: Path, timeout_s: float) -> dict[str, str]:
     except _Interrupted:
         raise Unreachable(f"{base_url}/{SUMS}: the connection broke", "run the same command again") from None
     path = folder / SUMS
-    partial = path.with_name(path.name + ".part")
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     partial.write_bytes(text)
     sums, faults = parse_sums(partial)
     if faults or not sums:
@@ -132,30 +136,50 @@ def _file(url: str, target: Path, expected: str, report: Callable[[int, int], No
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".part")
     found = ""
-    for _ in range(ATTEMPTS):
-        start = partial.stat().st_size if partial.is_file() else 0
-        try:
-            offset, blocks = _stream(url, start, timeout_s)
-            with partial.open("r+b" if offset else "wb") as handle:
-                handle.seek(offset)
-                handle.truncate()
+    with _alone(partial) as handle:
+        if target.is_file() and sha256_file(target) == expected:  # another program was fetching it too
+            return
+        for _ in range(ATTEMPTS):
+            try:
+                offset, blocks = _stream(url, handle.seek(0, os.SEEK_END), timeout_s)
+                handle.truncate(offset)
                 got = offset
                 for block in blocks:
                     handle.write(block)
                     got += len(block)
                     report(got, 0)
-        except _Interrupted:
-            continue  # what came is kept; the next attempt asks for the rest
-        found = sha256_file(partial)
-        if found == expected:
-            partial.replace(target)
-            return
-        partial.unlink()
+            except _Interrupted:
+                continue  # what came is kept; the next attempt asks for the rest
+            handle.flush()
+            found = sha256_file(partial)
+            if found == expected:
+                partial.replace(target)
+                return
+            handle.truncate(0)
     if found:
         raise DataError(
             f"{target.name}: SHA-256 {found[:16]}..., published is {expected[:16]}...", "the server's copy is damaged"
         )
     raise Unreachable(f"{url}: the connection broke {ATTEMPTS} times", "run the same command again: it continues")
+
+
+@contextlib.contextmanager
+def _alone(partial: Path) -> Iterator[IO[bytes]]:
+    """The file, open to be appended to by this program only: another one that fetches it waits; none stays empty."""
+    while True:
+        handle = partial.open("ab")
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle.fileno()), partial.stat()):
+                break
+        handle.close()  # whoever held it has finished or given up
+    with handle:
+        try:
+            yield handle
+        finally:
+            handle.flush()
+            if not os.fstat(handle.fileno()).st_size:
+                partial.unlink(missing_ok=True)
 
 
 class _Interrupted(Exception):

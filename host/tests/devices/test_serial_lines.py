@@ -128,10 +128,11 @@ def test_a_board_that_comes_back_by_another_name_is_found_by_its_usb_serial_numb
 
 
 def test_nothing_listens():
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        number = unused.getsockname()[1]
-    with pytest.raises(DeviceError, match=f"127.0.0.1:{number}: cannot be opened") as caught:
-        open_device(port=f"socket://127.0.0.1:{number}").__enter__()
+    with socket.socket() as bound:  # and not listening: as long as it is bound, nobody else can listen there
+        bound.bind(("127.0.0.1", 0))
+        number = bound.getsockname()[1]
+        with pytest.raises(DeviceError, match=f"127.0.0.1:{number}: cannot be opened") as caught:
+            open_device(port=f"socket://127.0.0.1:{number}").__enter__()
     assert caught.value.exit_code == 3
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import socket
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -122,6 +123,30 @@ def test_a_part_that_is_not_the_file_is_thrown_away(mirror, tmp_path, part, rang
     assert (tmp_path / "100.dat").read_bytes() == mirror.files["100.dat"]
 
 
+def test_two_programs_that_fetch_the_same_file_at_once_fetch_it_once(mirror, tmp_path):
+    """The second comes while the first is in the middle of it."""
+    seconds, asked = [], []
+
+    def second():
+        seconds.append(fetch(MITDB, tmp_path, only=("100.dat",), base_url=mirror.url))
+
+    other = threading.Thread(target=second)
+
+    def progress(got, *_):
+        if not asked and got:
+            asked.append(got)
+            other.start()
+            while other.is_alive() and [name for name, _ in mirror.asked].count("SHA256SUMS.txt") < 2:
+                other.join(0.01)
+
+    assert fetch(MITDB, tmp_path, only=("100.dat",), base_url=mirror.url, progress=progress).received == ("100.dat",)
+    other.join()
+    assert asked and len(seconds) == 1
+    assert (tmp_path / "100.dat").read_bytes() == mirror.files["100.dat"]
+    assert [name for name, _ in mirror.asked].count("100.dat") == 1
+    assert not list(tmp_path.glob("*.part"))
+
+
 def test_a_file_whose_sum_stays_wrong_never_appears(mirror, tmp_path):
     mirror.publish(**{"100.dat": "0" * 64})
     with pytest.raises(DataError, match=r"100\.dat: SHA-256"):
@@ -160,8 +185,10 @@ def test_what_cannot_be_fetched_is_said_in_one_line(mirror, tmp_path, monkeypatc
 
 def test_a_server_that_is_not_there_is_unreachable(monkeypatch, tmp_path):
     monkeypatch.delenv("ECGDEPLOY_OFFLINE", raising=False)
-    with pytest.raises(Unreachable, match="not reachable"):
-        fetch(MITDB, tmp_path, base_url="http://127.0.0.1:9", timeout_s=2)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen: as long as it is bound, nobody else does
+        with pytest.raises(Unreachable, match="not reachable"):
+            fetch(MITDB, tmp_path, base_url=f"http://127.0.0.1:{nobody.getsockname()[1]}", timeout_s=2)
 
 
 def test_the_beat_task_downloads_the_database_where_the_internet_is(mirror, tmp_path, monkeypatch, caplog):
