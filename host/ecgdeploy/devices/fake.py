@@ -6,6 +6,7 @@ Its output is a hash over every input byte in order, so that one wrong byte show
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -79,7 +80,7 @@ def build_fake(port: str, *flags: str, folder: Path | None = None, **defines: in
     content = hashlib.sha256(repr(command).encode())
     for path in [*sorted(firmware.rglob("*.[ch]")), firmware / "port/mps2/mps2.ld"]:
         content.update(path.read_bytes())
-    folder = folder or Path(tempfile.gettempdir()) / "ecgdeploy-fake"
+    folder = folder or Path(tempfile.gettempdir()) / f"ecgdeploy-fake-{os.getuid()}"
     folder.mkdir(parents=True, exist_ok=True)
     image = folder / f"fake-{port}-{content.hexdigest()[:16]}.elf"
     if not image.exists():

@@ -111,8 +111,19 @@ def lease(targets: Sequence[Target], wait_s: float = WAIT_S) -> Iterator[Target]
 def _try_lock(port: str) -> int | None:
     real = port if "://" in port else os.path.realpath(port)
     folder = Path(tempfile.gettempdir()) / "ecgdeploy-ports"
-    folder.mkdir(mode=0o1777, exist_ok=True)
-    descriptor = os.open(folder / (re.sub(r"[^A-Za-z0-9.-]", "_", real) + ".lock"), os.O_RDWR | os.O_CREAT, 0o666)
+    path = folder / (re.sub(r"[^A-Za-z0-9.-]", "_", real) + ".lock")
+    try:
+        # for every user of this computer, whatever the mask of who comes first
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            folder.chmod(0o1777)
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            os.fchmod(descriptor, 0o644)
+            os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise DeviceError(f"{path}: {error.strerror}", "its owner may delete it; or set TMPDIR") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -6,7 +6,6 @@ The root is a RAM disk: every start is a clean board. What packages' scripts wou
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 import tempfile
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecgdeploy.projects.sources import render_template
-from ecgdeploy.provenance import sha256_json
+from ecgdeploy.provenance import sha256_json, write_atomic
 from ecgdeploy.toolchains.debian import Node, Tree, cache_folder, packages, unpack, write_folder
 from ecgdeploy.toolchains.initrd import cpio, module_order
 
@@ -114,8 +113,11 @@ def userland() -> Path:
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
             made = Path(temporary) / "root"
             write_folder(tree, made)
-            if not folder.is_dir():
+            try:
                 made.rename(folder)
+            except OSError:
+                if not folder.is_dir():  # else another program was faster
+                    raise
     return folder
 
 
@@ -146,19 +148,12 @@ def _image(kind: str, debs: Sequence[Path], extra: Tree, modules: Sequence[str],
     root["init"] = file(render_template("linux_machine/init.j2", modules=order, **init), 0o755)
     root |= {name: Node(DIRECTORY | 0o755) for name in ("proc", "sys", "dev", "run", "home", "root", "var", "etc")}
     root["tmp"] = Node(DIRECTORY | 0o1777)
-    folder.mkdir(parents=True, exist_ok=True)
     vmlinuz = next(node for path, node in boot.items() if path.startswith("boot/vmlinuz-"))
-    _write(image.kernel, vmlinuz.data)
+    write_atomic(image.kernel, vmlinuz.data)
     if image.dtb is not None:
-        _write(image.dtb, next(node for path, node in boot.items() if path.endswith(f"/{dtb}")).data)
-    _write(image.initrd, cpio(root))  # last: where it is, the rest is
+        write_atomic(image.dtb, next(node for path, node in boot.items() if path.endswith(f"/{dtb}")).data)
+    write_atomic(image.initrd, cpio(root))  # last: where it is, the rest is
     return image
-
-
-def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    partial.write_bytes(data)
-    partial.replace(path)
 
 
 def _system_files(model: str) -> Tree:

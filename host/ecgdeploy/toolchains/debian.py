@@ -7,6 +7,8 @@ Packages are unpacked, never configured: what their scripts would have done is i
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import io
 import json
@@ -15,12 +17,12 @@ import re
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ecgdeploy.errors import BuildError
-from ecgdeploy.provenance import sha256_json
+from ecgdeploy.provenance import sha256_json, write_atomic
 
 ARCHITECTURE = "arm64"
 TIMEOUT_S = 600
@@ -69,17 +71,39 @@ def packages(names: Sequence[str], alone: Sequence[str] = ()) -> list[Path]:
     """
     folder = cache_folder()
     request = folder / "requests" / f"{sha256_json({'names': sorted(names), 'alone': sorted(alone)})[:16]}.json"
-    archives = folder / "archives"
+    if (known := _known(request, folder / "archives")) is not None:
+        return known
+    with _alone(folder):
+        if (known := _known(request, folder / "archives")) is not None:
+            return known  # another program fetched them meanwhile
+        found = _fetch(folder, names, alone)
+        digests = {path.name: _digest(path) for path in found}
+        write_atomic(request, json.dumps(digests, indent=1, sort_keys=True))
+    return sorted(found)
+
+
+def _known(request: Path, archives: Path) -> list[Path] | None:
+    """What was fetched for a request, None where that is not all there."""
     try:
         known = json.loads(request.read_text())
         if all(_digest(archives / name) == digest for name, digest in known.items()):
             return [archives / name for name in sorted(known)]
     except (OSError, ValueError):
-        pass  # not cached yet
-    found = _fetch(folder, names, alone)
-    request.parent.mkdir(parents=True, exist_ok=True)
-    request.write_text(json.dumps({path.name: _digest(path) for path in found}, indent=1, sort_keys=True))
-    return sorted(found)
+        pass
+    return None
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """apt's files are for one program at a time; another one waits."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = (folder / "lock").open("w")
+    except OSError as error:
+        raise BuildError(f"{folder}: {error.strerror}", "set ECGDEPLOY_CACHE to another folder") from error
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _digest(path: Path) -> str:

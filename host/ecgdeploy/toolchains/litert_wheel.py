@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecgdeploy.errors import BuildError
-from ecgdeploy.provenance import sha256_bytes
+from ecgdeploy.provenance import sha256_bytes, write_atomic
 
 VERSION = "2.3.0"
 LIBRARY = "ai_edge_litert/libLiteRt.so"
@@ -57,11 +57,8 @@ def litert_library() -> LiteRtLibrary:
         with tempfile.TemporaryDirectory() as temporary:
             found = _unpack(_download(Path(temporary)))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, data in (("LICENSE", found.licence), ("libLiteRt.so", found.library)):
-            partial = folder / f"{name}.{os.getpid()}"
-            partial.write_bytes(data)
-            partial.replace(folder / name)
+            write_atomic(folder / name, data)
     except OSError as error:
         raise BuildError(f"{folder}: {error.strerror}", "set ECGDEPLOY_CACHE to another folder") from error
     return found

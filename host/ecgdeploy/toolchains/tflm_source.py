@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,26 +77,26 @@ def get(commit: str = COMMIT, folder: Path | None = None, url: str = URL) -> Sou
             f"TFLM's repository cannot be reached ({url})",
             "run this once with internet; or give a tree: --tflm-dir PATH",
         )
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        _git(partial, "init", "-q")
-        _git(partial, "fetch", "-q", "--depth", "1", url, commit)
-        _git(partial, "checkout", "-q", "--detach", "FETCH_HEAD")
-        found = _git(partial, "rev-parse", "HEAD").strip()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", suffix=".partial", dir=folder.parent) as temporary:
+        made = Path(temporary) / "tree"
+        made.mkdir()
+        _git(made, "init", "-q")
+        _git(made, "fetch", "-q", "--depth", "1", url, commit)
+        _git(made, "checkout", "-q", "--detach", "FETCH_HEAD")
+        found = _git(made, "rev-parse", "HEAD").strip()
         if found != commit:
             raise BuildError(f"{url} gave commit {found}, not {commit}", "try again, or give another --commit")
-        if not (partial / ENTRY).is_file():
+        if not (made / ENTRY).is_file():
             raise BuildError(f"commit {commit} of {url} has no {ENTRY}", "is it TFLM's repository?")
-        digest = tree_sha256(partial)
-        write_atomic(partial / HASHES, f"{commit} {digest}\n")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if folder.exists():
-            folder.rmdir()
-        partial.replace(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        digest = tree_sha256(made)
+        write_atomic(made / HASHES, f"{commit} {digest}\n")
+        try:
+            made.replace(folder)
+        except OSError:
+            if not (folder / HASHES).is_file():
+                raise
+            return _cached(folder, commit)  # another program was faster
     return Source(folder, commit, digest, False)
 
 

@@ -1,5 +1,7 @@
 """Boards from a file, one lock a port."""
 
+import os
+
 import pytest
 
 from ecgdeploy.devices.inventory import Target, lease, read_inventory
@@ -48,6 +50,26 @@ def test_a_link_to_a_port_is_the_same_port(tmp_path):
     with lease([Target("a", str(tmp_path / "port"))]):
         with pytest.raises(DeviceError), lease([Target("a", str(tmp_path / "by-id"))], wait_s=0.0):
             pass
+
+
+def test_another_user_can_take_a_port_whatever_the_mask_of_who_came_first(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = os.umask(0o077)
+    try:
+        with lease([Target("a", "/dev/ttyX")]):
+            pass
+    finally:
+        os.umask(before)
+    (folder,) = tmp_path.iterdir()
+    (lock,) = folder.iterdir()
+    assert folder.stat().st_mode & 0o7777 == 0o1777 and lock.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_lock_that_cannot_be_opened_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "ecgdeploy-ports").touch()
+    with pytest.raises(DeviceError, match="ecgdeploy-ports"), lease([Target("a", "/dev/ttyX")], wait_s=0.0):
+        pass
 
 
 def test_twins_need_no_lock():

@@ -66,6 +66,21 @@ def test_a_failed_attempt_leaves_nothing_behind(upstream: Path, tmp_path: Path) 
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_two_programs_that_obtain_it_at_once_both_have_it(upstream: Path, tmp_path: Path, monkeypatch) -> None:
+    """The other one is done while this one has just fetched."""
+    commit, hashed, others = first_commit(upstream), tflm_source.tree_sha256, []
+
+    def after_the_other(folder: Path) -> str:
+        monkeypatch.setattr(tflm_source, "tree_sha256", hashed)
+        others.append(get(commit, tmp_path / "tree", upstream.as_uri()))
+        return hashed(folder)
+
+    monkeypatch.setattr(tflm_source, "tree_sha256", after_the_other)
+    source = get(commit, tmp_path / "tree", upstream.as_uri())
+    assert others[0].sha256 == source.sha256 and (source.folder / ENTRY).read_text() == "one\n"
+    assert not list(tmp_path.glob("*.partial"))
+
+
 def test_a_repository_that_is_not_tflm_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "other"
     git(tmp_path, "init", "-q", str(other))
