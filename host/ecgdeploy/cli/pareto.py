@@ -59,19 +59,23 @@ def advise(
     advice = advised(field.candidates, board, least, limits)
     if as_json:
         better = [{**c.as_dict(), "why_not": why} for c, why in advice.better]
-        click.echo(canonical_json({"chosen": advice.chosen and advice.chosen.as_dict(), "better": better}))
+        chosen, nearest = (c and c.as_dict() for c in (advice.chosen, advice.nearest))
+        click.echo(canonical_json({"chosen": chosen, "better": better, "nearest": nearest}))
     else:
         if advice.chosen:
             c = advice.chosen
             figures = ", ".join(_figures(c))
             click.echo(f"{c.model} on {c.board}{_twin(c)}, engine {c.engine}: {c.metric} {c.quality:.4f}, {figures}")
         for c, why in advice.better[:1]:
-            click.echo(f"the next better one, {c.model} ({c.metric} {c.quality:.4f}), does not fit: {why}")
+            which = "the next better one" if advice.chosen else "the nearest that is good enough"
+            click.echo(f"{which}, {c.model} ({c.metric} {c.quality:.4f}), does not fit: {why}")
         if advice.chosen and not advice.better:
             click.echo("no measured model is better")
     if advice.chosen is None:
         wanted = f" with at least {least:.4f}" if least else ""
-        raise GateError(f"no measured model fits {board} within the limits{wanted}", "loosen them, or measure others")
+        near = advice.nearest
+        hint = f"the best that fits, {near.model}, reaches {near.quality:.4f}" if near else "loosen them, or measure others"
+        raise GateError(f"no measured model fits {board} within the limits{wanted}", hint)
 
 
 def _field(runs: tuple[Path, ...], metric: str | None) -> Any:
@@ -103,7 +107,7 @@ def _print(found: tuple[Any, ...], best: list[Any]) -> None:
     for c in sorted(found, key=lambda c: (c.board, -c.quality)):
         values = [f"{value:,}" if value is not None else "-" for value in (c.flash, c.ram, c.cost)]
         mark = "front" if c in best else "refused" if c.refused else ""
-        table.add_row(mark, c.model, c.board + _twin(c), f"{c.quality:.4f}", *values, c.refused[:60] or c.unit)
+        table.add_row(mark, c.model, c.board + _twin(c), f"{c.quality:.4f}", *values, c.refused[:60] or (c.unit if c.cost else ""))
     console = Console(width=max(Console().width, 110))
     console.print(table)
     if any(c.synthetic for c in found):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class Candidate:
     cost, unit : of one inference, "instructions" (emulated), "cycles" or "nanoseconds"; None where it tells nothing.
     refused : why the board cannot take it; empty for a measured model.
     source : the file the figures are from.
+    model_sha256 : hash of the model's file; empty for a refused model.
     """
 
     model: str
@@ -47,17 +48,18 @@ class Candidate:
     data: str
     synthetic: bool
     refused: str = ""
+    model_sha256: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON value."""
         return asdict(self)
 
     def dominates(self, other: Candidate) -> bool:
-        """At least as good in every aim that both have, and better in one."""
+        """At least as good in every aim that both have, and better in one; costs of two units are not compared."""
         better = False
         for aim, more in AIMS.items():
             a, b = getattr(self, aim), getattr(other, aim)
-            if a is None or b is None:
+            if a is None or b is None or (aim == "cost" and self.unit != other.unit):
                 continue
             if (a < b) if more else (a > b):
                 return False
@@ -88,12 +90,16 @@ def read_field(paths: Sequence[Path], metric: str | None = None) -> Field:
     """
     files = sorted({file for path in paths for file in _results(path)})
     groups: list[list[tuple[Path, dict[str, Any]]]] = []
-    left_out = []
+    begun = sorted({file.parent for path in paths if path.is_dir() for file in path.rglob("journal.jsonl")})
+    left_out = [
+        f"{folder}: interrupted; ecgdeploy measure --resume ends it"
+        for folder in begun if not (folder / "result.json").is_file()
+    ]  # fmt: skip
     for file in files:
         result = read_result(file)
         invalid = obstacles(result, result, ANSWERS)
         if invalid:
-            left_out.append(f"{file.parent}: {invalid[0]}")
+            left_out.append(f"{file.parent}: {invalid[0].removeprefix('the first run is ')}")
             continue
         group = next((g for g in groups if not obstacles(g[0][1], result, ANSWERS)), None)
         if group is None:
@@ -111,9 +117,33 @@ def read_field(paths: Sequence[Path], metric: str | None = None) -> Field:
         (m for m in ("macro_auc", "macro_f1") if all(_has(result, m) for _, result in chosen)), "accuracy"
     )
     found = [_measured(file, result, name) for file, result in chosen]
-    refused = [candidate for path in paths for candidate in _refused(path, found[0], name)]
-    unique = {(c.model, c.board, c.engine): c for c in (*refused, *found)}
-    return Field(tuple(unique.values()), tuple(left_out))
+    measured: dict[tuple[Any, ...], Candidate] = {}
+    for candidate in found:
+        key = (candidate.model_sha256, candidate.board, candidate.engine, candidate.emulated)
+        if (first := measured.setdefault(key, candidate)) is not candidate:
+            left_out.append(f"{Path(candidate.source).parent}: the same model and board as {Path(first.source).parent}")
+    refused: dict[tuple[str, ...], Candidate] = {}
+    for path in paths:
+        for file in sorted(path.rglob(REFUSED)) if path.is_dir() else []:
+            try:
+                candidate = _refused(file, found[0], name)
+            except KeyError:
+                left_out.append(f"{file.parent}: has no figure {name}")
+                continue
+            refused[candidate.model, candidate.board, candidate.engine] = candidate
+    known = {(c.model, c.board, c.engine) for c in found}
+    kept = [candidate for key, candidate in refused.items() if key not in known]
+    return Field((*kept, *_told_apart(list(measured.values()))), tuple(left_out))
+
+
+def _told_apart(found: list[Candidate]) -> list[Candidate]:
+    """Different models that have one name (every project makes an ``int8.tflite``): named with their run's folder."""
+    models: dict[str, set[str]] = {}
+    for candidate in found:
+        models.setdefault(candidate.model, set()).add(candidate.model_sha256)
+    return [
+        replace(c, model=f"{c.model} ({Path(c.source).parent})") if len(models[c.model]) > 1 else c for c in found
+    ]
 
 
 def _results(path: Path) -> Iterable[Path]:
@@ -137,7 +167,7 @@ def _measured(file: Path, result: dict[str, Any], metric: str) -> Candidate:
         model=facts["model"], board=facts["board"], engine=facts["engine"], emulated=facts["emulated"], metric=metric,
         quality=float(result["columns"]["device"][metric]), flash=memory.get("flash_total"),
         ram=memory.get("ram_total"), cost=latency["median"], unit=latency["unit"], source=str(file),
-        data=facts["data"]["data"], synthetic=facts["synthetic"],
+        data=facts["data"]["data"], synthetic=facts["synthetic"], model_sha256=facts["model_sha256"],
     )  # fmt: skip
 
 
@@ -151,16 +181,21 @@ def refusal(folder: Path, *, model: str, board: str, engine: str, why: str, qual
     return path
 
 
-def _refused(path: Path, like: Candidate, metric: str) -> Iterable[Candidate]:
-    for file in sorted(path.rglob(REFUSED)) if path.is_dir() else []:
-        try:
-            content = json.loads(file.read_text())
-            yield Candidate(
-                content["model"], content["board"], content["engine"], True, metric, float(content["quality"][metric]),
-                None, None, None, "", str(file), like.data, like.synthetic, content["why"],
-            )  # fmt: skip
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{file} is damaged", "run the study again") from error
+def _refused(file: Path, like: Candidate, metric: str) -> Candidate:
+    """A refused model; KeyError where it lacks the figure."""
+    try:
+        content = json.loads(file.read_text())
+        quality, names = dict(content["quality"]), [str(content[key]) for key in ("model", "board", "engine")]
+        found = None if metric not in quality else float(quality[metric])
+        why = str(content["why"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file} is damaged", "run the study again") from error
+    if found is None:
+        raise KeyError(metric)
+    model, board, engine = names
+    return Candidate(
+        model, board, engine, True, metric, found, None, None, None, "", str(file), like.data, like.synthetic, why,
+    )  # fmt: skip
 
 
 def front(found: Iterable[Candidate]) -> list[Candidate]:
@@ -178,10 +213,12 @@ class Advice:
     ----------
     chosen : the best measured model within the limits, or None.
     better : models that would be better, nearest first, each with why it is out.
+    nearest : where none is chosen, the best within the limits, which is not good enough.
     """
 
     chosen: Candidate | None
     better: tuple[tuple[Candidate, str], ...]
+    nearest: Candidate | None = None
 
 
 def advise(
@@ -201,9 +238,10 @@ def advise(
     out = [(c, _why_not(c, limits or {})) for c in here]
     fitting = [c for c, why in out if not why and c.quality >= least]
     chosen = max(fitting, key=lambda c: (c.quality, -(c.cost or 0), -(c.flash or 0)), default=None)
-    bar = chosen.quality if chosen else -1.0
-    better = sorted(((c, why) for c, why in out if why and c.quality > bar), key=lambda pair: pair[0].quality)
-    return Advice(chosen, tuple(better))
+    nearest = None if chosen else max((c for c, why in out if not why), key=lambda c: c.quality, default=None)
+    better = [(c, why) for c, why in out if why and (c.quality > chosen.quality if chosen else c.quality >= least)]
+    better.sort(key=lambda pair: pair[0].quality)
+    return Advice(chosen, tuple(better), nearest)
 
 
 def _why_not(candidate: Candidate, limits: dict[str, int]) -> str:
@@ -211,7 +249,9 @@ def _why_not(candidate: Candidate, limits: dict[str, int]) -> str:
         return candidate.refused
     for aim, limit in limits.items():
         value = getattr(candidate, aim)
-        if value is not None and value > limit:
-            name = {"cost": candidate.unit, "ram": "RAM", "flash": "flash"}[aim]
+        name = {"cost": candidate.unit or "cost", "ram": "RAM", "flash": "flash"}[aim]
+        if value is None:
+            return f"its {name} was not measured"
+        if value > limit:
             return f"{name} {value:,} is {value - limit:,} over the limit of {limit:,}"
     return ""

@@ -20,7 +20,7 @@ def runs(tmp_path):
 
     def add(name, quality, flash, ram, cost, **other):
         result = copy.deepcopy(RUN)
-        result["provenance"] |= {"model": name, "engine": "static"} | other
+        result["provenance"] |= {"model": name, "engine": "static", "model_sha256": name} | other
         result["columns"]["device"]["macro_auc"] = quality
         result["memory"] |= {"flash_total": flash, "ram_total": ram}
         result["latency"]["median"] = cost
@@ -77,10 +77,57 @@ def test_the_best_that_fits_is_named_and_the_next_better_with_its_reason(runs):
     assert tight.better[0][1] == "RAM 54,000 is 14,000 over the limit of 40,000"
 
 
-def test_a_bar_that_nothing_reaches_fails_the_gate(runs):
+def test_a_bar_that_nothing_reaches_fails_the_gate_and_says_how_far_one_gets(runs):
     assert advise(read_field([runs]).candidates, "nano33ble", 0.95).chosen is None
     done = CliRunner().invoke(advise_command, [str(runs), "--board", "nano33ble", "--min-auroc", "0.95"])
     assert isinstance(done.exception, GateError) and "at least 0.9500" in str(done.exception)
+    assert "large, reaches 0.8600" in done.exception.hint
+    # good enough, but it does not fit
+    done = CliRunner().invoke(advise_command, [str(runs), "--board", "nano33ble", "--min-auroc", "0.88"])
+    assert isinstance(done.exception, GateError) and "good enough, huge" in done.output
+
+
+def changed(runs, name, place, **values):
+    path = runs / name / "result.json"
+    result = json.loads(path.read_text())
+    result[place] |= values
+    path.write_text(json.dumps(result))
+
+
+def test_what_was_not_measured_does_not_fit_a_limit(runs):
+    changed(runs, "large", "memory", ram_total=None)
+    best = advise(read_field([runs]).candidates, "nano33ble", 0.0, {"ram": 60_000})
+    assert best.chosen.model == "middle"
+    assert dict((c.model, why) for c, why in best.better)["large"] == "its RAM was not measured"
+
+
+def test_two_models_of_one_name_are_two_models_and_one_model_twice_is_one(runs):
+    for name, content in (("small", "1"), ("middle", "2"), ("worse", "2")):
+        changed(runs, name, "provenance", model="int8.tflite", model_sha256=content)
+    field = read_field([runs])
+    named = [c.model for c in field.candidates if "int8" in c.model]
+    assert named == [f"int8.tflite ({runs / 'middle'})", f"int8.tflite ({runs / 'small'})"]
+    assert any(line.startswith(f"{runs / 'worse'}: the same model and board as") for line in field.left_out)
+
+
+def test_instructions_of_a_twin_and_cycles_of_a_board_are_not_held_against_each_other(runs):
+    same = {"columns": {"device": {"macro_auc": 0.85}}, "memory": {"flash_total": 240_000, "ram_total": 31_000}}
+    for place, values in same.items():
+        changed(runs, "worse", place, **values)
+    assert {c.model for c in front(read_field([runs]).candidates)} == {"large", "middle", "small"}
+    changed(runs, "worse", "latency", unit="cycles")
+    assert {c.model for c in front(read_field([runs]).candidates)} == {"large", "middle", "small", "worse"}
+
+
+def test_an_interrupted_run_is_named(runs):
+    (runs / "begun").mkdir()
+    (runs / "begun" / "journal.jsonl").write_text("")
+    assert any("begun: interrupted" in line for line in read_field([runs]).left_out)
+
+
+def test_a_refused_model_without_the_figure_is_named_not_called_damaged(runs):
+    left_out = read_field([runs], "accuracy").left_out
+    assert f"{runs / 'huge'}: has no figure accuracy" in left_out
 
 
 def test_a_board_without_runs_names_those_that_have_some(runs):
