@@ -74,7 +74,9 @@ def advise(
     if advice.chosen is None:
         wanted = f" with at least {least:.4f}" if least else ""
         near = advice.nearest
-        hint = f"the best that fits, {near.model}, reaches {near.quality:.4f}" if near else "loosen them, or measure others"
+        hint = "loosen them, or measure others"
+        if near:
+            hint = f"the best that fits, {near.model}, reaches {near.quality:.4f}"
         raise GateError(f"no measured model fits {board} within the limits{wanted}", hint)
 
 
@@ -107,7 +109,8 @@ def _print(found: tuple[Any, ...], best: list[Any]) -> None:
     for c in sorted(found, key=lambda c: (c.board, -c.quality)):
         values = [f"{value:,}" if value is not None else "-" for value in (c.flash, c.ram, c.cost)]
         mark = "front" if c in best else "refused" if c.refused else ""
-        table.add_row(mark, c.model, c.board + _twin(c), f"{c.quality:.4f}", *values, c.refused[:60] or (c.unit if c.cost else ""))
+        last = c.refused[:60] or (c.unit if c.cost is not None else "")
+        table.add_row(mark, c.model, c.board + _twin(c), f"{c.quality:.4f}", *values, last)
     console = Console(width=max(Console().width, 110))
     console.print(table)
     if any(c.synthetic for c in found):

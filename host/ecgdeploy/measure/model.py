@@ -46,6 +46,7 @@ class ModelFile:
     Attributes
     ----------
     output_names : the file's signature names of the outputs; converters reorder outputs, so only these tell them apart.
+    logits : it ends in a dense layer without an activation: its outputs are no probabilities.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class ModelFile:
     inputs: tuple[TensorCoding, ...]
     outputs: tuple[TensorCoding, ...]
     output_names: tuple[str, ...] = ()
+    logits: bool = False
 
     @classmethod
     def read(cls, path: Path) -> ModelFile:
@@ -67,7 +69,9 @@ class ModelFile:
             return TensorCoding(np.dtype(tensor.dtype), quantization.scale, quantization.zero_point, shape)
 
         inputs, outputs = tuple(map(coding, graph.inputs)), tuple(map(coding, graph.outputs))
-        return cls(path, sha256_file(path), inputs, outputs, tuple(graph.output_names))
+        ends = [operator for operator in graph.operators if operator.kind not in ("RESHAPE", "QUANTIZE", "DEQUANTIZE")]
+        logits = bool(ends) and ends[-1].kind == "FULLY_CONNECTED" and ends[-1].options.get("activation") == "NONE"
+        return cls(path, sha256_file(path), inputs, outputs, tuple(graph.output_names), logits)
 
     def class_order(self, groups: Mapping[str, tuple[int, int]], classes: int) -> list[int]:
         """Outputs in the order of a task's classes.

@@ -33,13 +33,19 @@ class TensorCoding:
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Real values [n, ...] to stored values [n, *shape[1:]]; rounds halves away from zero, saturates.
 
+        A tensor of [leads, samples] takes windows of [samples, leads] transposed.
+
         Raises
         ------
         DataError
-            NaN or infinity in `values`, or a size that is not the tensor's.
+            NaN or infinity in `values`, or a size or two extents that are not the tensor's.
         """
         count = len(values)
-        if values.size != count * int(np.prod(self.shape)):
+        given = tuple(extent for extent in values.shape[1:] if extent != 1)
+        wanted = tuple(extent for extent in self.shape[1:] if extent != 1)
+        if given != wanted and given == wanted[::-1]:
+            values = values.reshape(count, *given).transpose(0, 2, 1)
+        elif values.size != count * int(np.prod(self.shape)) or (given != wanted and min(len(given), len(wanted)) > 1):
             raise DataError(
                 f"windows of shape {values.shape[1:]} do not fit the model's input {self.shape[1:]}",
                 "choose a --task made for this model",

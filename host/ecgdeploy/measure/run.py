@@ -93,6 +93,9 @@ def measure(request: Request, progress: Progress | None = None) -> MeasureResult
     report = progress or _silent
     test, model = _checked_view(request.test), ModelFile.read(request.model)
     model.class_order(request.groups, len(test.classes))  # refuse before anything is streamed
+    if model.logits and test.targets.ndim == 2:  # of one label, the largest is the answer all the same
+        raise DataError(f"{request.model.name} ends in logits, the task's classes are scored at 0.5",
+                        "end the model with a sigmoid")
     stored = _encode(model, test)
     run_id = _identity(request, model, stored)
     request.folder.mkdir(parents=True, exist_ok=True)

@@ -20,13 +20,17 @@ from ecgdeploy.training.run import MODEL, Run, claim
 _SAVE = "save it with model.save(\"NAME.keras\") of Keras 3"
 
 
-def load(path: Path, shape: tuple[int, int], classes: tuple[str, ...], multilabel: bool) -> Any:
+def load(
+    path: Path, shape: tuple[int, int], classes: tuple[str, ...], multilabel: bool, activation: str | None = None
+) -> Any:
     """The model of a ``.keras`` file with input [batch, 1, samples, leads].
 
     Parameters
     ----------
     shape : (samples, leads)
         Of the task's windows.
+    activation : "softmax" or "sigmoid"
+        Put behind a model that ends in logits.
 
     Raises
     ------
@@ -61,10 +65,11 @@ def load(path: Path, shape: tuple[int, int], classes: tuple[str, ...], multilabe
     if len(inputs) > 1:
         raise ModelError(f"{path.name}: {len(inputs)} inputs", "one is supported, the signal")
     have = tuple(inputs[0].shape[1:]) if inputs else shape
-    _fits(path, have, shape)
+    leads_first = _fits(path, have, shape)
     signal = keras.Input((1, *shape), name="ecg")
+    turned = keras.layers.Permute((1, 3, 2), name="ecg_leads_first")(signal) if leads_first else signal
     wanted = tuple(extent if extent is not None else shape[0] for extent in have)
-    reshaped = signal if wanted == (1, *shape) else keras.layers.Reshape(wanted, name="ecg_reshape")(signal)
+    reshaped = turned if wanted == turned.shape[1:] else keras.layers.Reshape(wanted, name="ecg_reshape")(turned)
     try:
         # the layers themselves, not a model in a model, which QAT would not open
         answer = keras.Function(inputs, own.outputs).call([reshaped]) if inputs else own.call(reshaped)
@@ -80,22 +85,30 @@ def load(path: Path, shape: tuple[int, int], classes: tuple[str, ...], multilabe
         got = " x ".join(map(str, width))
         hint = "one class and multilabel = true is a yes/no output" if width == (1,) else "set task.classes to them"
         raise ModelError(f"{path.name}: {got} outputs, the task has {len(classes)} classes", hint)
+    if activation is not None:
+        answer = keras.layers.Activation(activation, name="ecg_activation")(answer)
     model = keras.Model(signal, answer, name="own")
     _gives_probabilities(path, model, shape, multilabel)
     return model
 
 
-def _fits(path: Path, have: tuple[int | None, ...], shape: tuple[int, int]) -> None:
-    """Refuse an input that is not the windows' values under another shape."""
+def _fits(path: Path, have: tuple[int | None, ...], shape: tuple[int, int]) -> bool:
+    """Refuse an input that is not the windows' values under another shape; whether its leads come first."""
     wide = [extent for extent in have if extent != 1]
     wanted = [extent for extent in shape if extent != 1]
-    if len(wide) == len(wanted) and all(h in (None, w) for h, w in zip(wide, wanted, strict=True)):
-        return
+
+    def alike(order: list[int]) -> bool:
+        return len(wide) == len(order) and all(h in (None, w) for h, w in zip(wide, order, strict=True))
+
+    if alike(wanted):
+        return False
+    if alike(wanted[::-1]):
+        return True
     got = " x ".join("any" if extent is None else str(extent) for extent in have)
-    hint = "set task.samples and task.leads to the model's"
-    if sorted(map(str, wide)) == sorted(map(str, wanted)):
-        hint = "leads come last here: begin the model with keras.layers.Permute((2, 1))"
-    raise ModelError(f"{path.name} takes {got}, the task gives {shape[0]} samples x {shape[1]} leads", hint)
+    raise ModelError(
+        f"{path.name} takes {got}, the task gives {shape[0]} samples x {shape[1]} leads",
+        "set task.samples and task.leads to the model's",
+    )
 
 
 def _gives_probabilities(path: Path, model: Any, shape: tuple[int, int], multilabel: bool) -> None:
@@ -106,14 +119,19 @@ def _gives_probabilities(path: Path, model: Any, shape: tuple[int, int], multila
         raise ModelError(f"{path.name}: its answers to noise are not finite", "check its weights")
     if out.min() < 0 or out.max() > 1:
         end = "sigmoid" if multilabel else "softmax"
-        raise ModelError(f"{path.name}: outputs from {out.min():.3g} to {out.max():.3g}", f"end it with a {end}")
+        raise ModelError(
+            f"{path.name}: outputs from {out.min():.3g} to {out.max():.3g}, no probabilities",
+            f"[model] activation = \"{end}\" puts one behind it",
+        )
     if not multilabel and np.abs(out.sum(axis=1) - 1).max() > 1e-3:
         raise ModelError(
             f"{path.name}: its outputs do not sum to 1", "end it with a softmax, or set multilabel = true for sigmoids"
         )
 
 
-def adopt(path: Path, config: RunConfig, task: Any, folder: Path, threads: int | None = None) -> Run:
+def adopt(
+    path: Path, config: RunConfig, task: Any, folder: Path, threads: int | None = None, activation: str | None = None
+) -> Run:
     """A run folder of a model that was trained elsewhere, so that everything after training takes it.
 
     The validation figures are computed here; what it was trained on is not known, and the manifest says so.
@@ -124,7 +142,7 @@ def adopt(path: Path, config: RunConfig, task: Any, folder: Path, threads: int |
     runtime.tensorflow(threads)
     validation = for_choosing(task.validation())
     checks.finite(validation, "validation set")
-    model = load(path, task.input_shape, task.classes, validation.targets.ndim == 2)
+    model = load(path, task.input_shape, task.classes, validation.targets.ndim == 2, activation)
     claim(folder, config)
     result = figures.figures(validation.targets, loop.predict(model, validation.inputs))
     model.save(folder / MODEL)

@@ -12,9 +12,10 @@ from typing import Any
 
 from ecgdeploy.boards import load_board
 from ecgdeploy.ecg.own import FILE
-from ecgdeploy.errors import DataError, ModelError, UsageError
+from ecgdeploy.errors import ModelError, UsageError
 from ecgdeploy.provenance import write_atomic
 from ecgdeploy.resources import assets
+from ecgdeploy.workspace.look import Found, Labels, look
 
 GATES = "gates.toml"
 ADAPTER = "adapter.py"
@@ -67,51 +68,73 @@ def begin(folder: Path, wish: Wish, force: bool = False) -> Begun:
     _refuse_other_formats(folder / model)
     remarks: list[str] = []
     shape = _model_shape(folder / model)
-    found = _look(folder, wish)
-    kind = wish.kind or KIND[wish.source]
-    symbols = kind == "beats" and wish.source == "wfdb"
     units, end = _model_outputs(folder / model)
-    multilabel = end == "sigmoid"
-    classes = wish.classes or found.get("classes") or (("N", "S", "V") if symbols else ())
-    if not classes:
-        classes = tuple(f"class{number + 1}" for number in range(units or 2))
+    found = look(wish.source, folder / (wish.data or "data"), folder)
+    kind = wish.kind or _kind(wish.source, found)
+    known = _known_classes(found, kind, units)
+    classes = wish.classes or known or tuple(f"class{number + 1}" for number in range(units or 2))
+    negative: tuple[str, ...] = ()
+    if units == 1 and len(classes) == 2:  # a yes/no model: the second is what it tells
+        negative, classes = classes[:1], classes[1:]
+    multilabel = end == "sigmoid" or len(classes) == 1
+    labels = {name: AAMI[name] for name in classes if name in AAMI} if kind == "beats" and found.symbols else {}
     if units is not None and units != len(classes):
         remarks.append(f"{model} has {units} outputs, {len(classes)} classes are named: {', '.join(classes)}")
-    labels = {name: AAMI[name] for name in classes if name in AAMI} if symbols else {}
-    rate = wish.rate or found.get("rate") or 360.0
-    samples = wish.samples or shape[0] or found.get("samples") or 256
-    leads = wish.leads or _first(found.get("leads", ()), shape[1])
+    activation = ("sigmoid" if multilabel else "softmax") if end == "linear" and model.endswith(".keras") else None
+    if activation:
+        remarks.append(f"{model} ends in logits: activation = \"{activation}\" puts one behind it")
+    rate = wish.rate or found.rate or 360.0
+    whole = found.samples if kind != "beats" else None
+    samples = wish.samples or shape[0] or whole or 256
+    leads = wish.leads or found.leads[: shape[1] or 1]
     if not leads:
         leads = tuple(f"lead {number + 1}" for number in range(shape[1] or 1))
         leads = ("II",) if len(leads) == 1 else leads
+    if shape[1] is not None and shape[1] != len(leads):
+        remarks.append(f"{model} takes {shape[1]} leads, {len(leads)} are named: {', '.join(leads)}")
     unknowns = {
-        "classes": wish.classes or found.get("classes") or symbols,
-        "rate": wish.rate or found.get("rate"),
-        "leads": wish.leads or found.get("leads"),
-        "samples": wish.samples or shape[0] or found.get("samples"),
+        "classes": wish.classes or known,
+        "rate": wish.rate or found.rate,
+        "leads": wish.leads or found.leads,
+        "samples": wish.samples or shape[0] or whole,
     }
-    guessed = [name for name, known in unknowns.items() if not known]
+    if found.unit is None and found.likely_unit != "mV":
+        remarks.append(f"samples up to {found.largest:,.0f}: data.unit = \"{found.likely_unit}\" is a guess")
+    guessed = [name for name, value in unknowns.items() if not value]
     if guessed:
         remarks.append(f"could not be found out, look at it in {FILE}: {', '.join(guessed)}")
+    if kind == "records" and not wish.rate and found.samples and found.rate and samples < found.samples:
+        remarks.append(
+            f"{samples} samples are the first {samples / rate:g} s of records of {found.samples / found.rate:g} s; "
+            "with a lower task.rate they would be more of them"
+        )
     values = {
         "name": _name(folder),
         "model": model,
+        "activation": activation,
         "source": wish.source,
         "data": wish.data or "data",
         "kind": kind,
+        "annotator": found.annotator or "atr",
         "classes": classes,
         "multilabel": multilabel,
         "labels": labels,
-        "ignore": tuple(symbol for name, called in AAMI.items() if name not in labels for symbol in called)
-        + AAMI_IGNORED if labels else (),
+        "ignore": negative or _ignored(labels, classes, found.symbols if kind == "beats" else ()),
+        "negative": bool(negative),
         "leads": leads,
+        "data_leads": found.leads if found.columns else (),
+        "columns": found.columns,
         "rate": rate,
+        "data_rate": found.rate or rate,
+        "unit": found.likely_unit,
         "samples": samples,
         "board": wish.board,
+        "synthetic": found.synthetic,
         "tflite": model.endswith(".tflite"),
-        "label_file": found.get("label_file", "labels.csv"),
-        "table": found.get("table"),
-        "synthetic": found.get("synthetic", False),
+        "table": found.table,
+        "keys": found.keys,
+        "label_table": found.labels or Labels("labels.csv"),
+        "beat_table": found.annotator is None and found.labels is not None and found.labels.sample is not None,
     }
     written = [path]
     write_atomic(path, _render("ecgdeploy.toml.j2", values))
@@ -124,6 +147,35 @@ def begin(folder: Path, wish: Wish, force: bool = False) -> Begun:
     if not (folder / str(values["data"])).is_dir():
         remarks.append(f"the folder {values['data']} is not here yet")
     return Begun(tuple(written), tuple(remarks), "ecgdeploy build" if values["tflite"] else "ecgdeploy train")
+
+
+def _kind(source: str, found: Found) -> str:
+    """What usually gets a class; WFDB records without annotations, but with a table of labels, get one each."""
+    if source == "wfdb" and found.annotator is None and found.labels is not None and found.labels.sample is None:
+        return "records"
+    return KIND[source]
+
+
+def _known_classes(found: Found, kind: str, units: int | None) -> tuple[str, ...]:
+    """Classes of the data: of a label table or arrays, or AAMI's where beats are annotated by symbols."""
+    if kind != "beats" or not found.symbols:
+        named = found.classes or (found.labels.found if found.labels else ())
+        return named or (("N", "S", "V") if kind == "beats" else ())
+    present = tuple(name for name, called in AAMI.items() if set(called) & set(found.symbols))
+    if units == len(found.symbols) != len(present):
+        return tuple(sorted(found.symbols))
+    return present if units == len(present) else tuple(AAMI)
+
+
+def _ignored(
+    labels: dict[str, tuple[str, ...]], classes: tuple[str, ...], symbols: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Beats of no class: AAMI's others, and what else was seen."""
+    if not symbols:
+        return ()
+    named = {symbol for called in labels.values() for symbol in called} | set(classes)
+    others = [symbol for called in AAMI.values() for symbol in called] + list(AAMI_IGNORED) if labels else []
+    return tuple(symbol for symbol in dict.fromkeys((*others, *symbols)) if symbol not in named)
 
 
 def _name(folder: Path) -> str:
@@ -154,11 +206,6 @@ def _model_here(folder: Path) -> str:
     return found[0] if len(found) == 1 else "model.keras"
 
 
-def _first(leads: tuple[str, ...], count: int | None) -> tuple[str, ...]:
-    """As many of the recordings' leads as the model takes."""
-    return tuple(leads[: count or 1])
-
-
 def _model_shape(path: Path) -> tuple[int | None, int | None]:
     """(samples, leads) of a model's input, where its file says so; TensorFlow is not needed."""
     if not path.is_file():
@@ -185,10 +232,17 @@ def _model_outputs(path: Path) -> tuple[int | None, str | None]:
         graph = read_tflite(path, supported=False)
         last = {"LOGISTIC": "sigmoid", "SOFTMAX": "softmax"}.get(graph.operators[-1].kind)
         return int(graph.tensors[graph.outputs[0]].shape[-1]), last
-    layers = _keras_layers(path)
-    last_layer = layers[-1].get("config", {}) if layers else {}
-    units, end = last_layer.get("units"), last_layer.get("activation")
-    return (units if isinstance(units, int) else None), (end if isinstance(end, str) else None)
+    units, end = None, None
+    for layer in reversed(_keras_layers(path)):
+        config, kind = layer.get("config", {}), layer.get("class_name")
+        if end is None:
+            end = {"Softmax": "softmax"}.get(str(kind)) or config.get("activation")
+        if isinstance(config.get("units"), int):
+            units = config["units"]
+            break
+        if kind not in ("Softmax", "Activation"):
+            break
+    return units, end if isinstance(end, str) else None
 
 
 def _keras_layers(path: Path) -> list[dict[str, Any]]:
@@ -206,79 +260,14 @@ def _extents(shape: tuple[int | None, ...]) -> tuple[int | None, int | None]:
         shape = shape[1:]
     if len(shape) == 1:
         return shape[0], 1
-    return (shape[0], shape[1]) if len(shape) == 2 else (None, None)
-
-
-def _look(folder: Path, wish: Wish) -> Mapping[str, Any]:
-    """What the recordings say of themselves: leads, rate, labels."""
-    data = folder / (wish.data or "data")
-    if not data.is_dir():
-        return {}
-    if wish.source == "wfdb":
-        return _look_wfdb(data)
-    if wish.source in ("csv", "csv-rows"):
-        return _look_csv(data, wish.source)
-    if wish.source == "numpy":
-        return _look_numpy(data)
-    return {}
-
-
-def _look_wfdb(data: Path) -> Mapping[str, Any]:
-    from ecgdeploy.ecg.record import canonical_lead
-    from ecgdeploy.ecg.wfdb_header import read_header
-
-    headers = sorted(data.rglob("*.hea"))
-    if not headers:
-        raise DataError(f"{data}: no WFDB headers (*.hea)", "give another --data, or --source")
-    first = read_header(headers[0])
-    every = [[canonical_lead(line.lead) for line in read_header(path).signals] for path in headers]
-    leads = [lead for lead in every[0] if all(lead in others for others in every)] or every[0]
-    tables = sorted(data.glob("*.csv"))
-    synthetic = any("synthetic" in comment.lower() for comment in first.comments)
-    return {"leads": tuple(leads), "rate": first.rate, "synthetic": synthetic} | (
-        {"label_file": tables[0].name} if len(tables) == 1 else {}
-    )
-
-
-def _look_csv(data: Path, source: str) -> Mapping[str, Any]:
-    import csv
-
-    from ecgdeploy.ecg.own.labels import delimiter
-
-    tables = sorted(data.rglob("*.csv"))
-    if not tables:
-        raise DataError(f"{data}: no CSV files", "give another --data, or --source")
-    if source == "csv-rows":
-        return {"table": tables[0].name}
-    recordings = [path for path in tables if path.name != "labels.csv"]
-    if not recordings:
-        raise DataError(f"{data}: no recordings beside labels.csv", "one CSV file a record, a column a lead")
-    with recordings[0].open(encoding="utf-8-sig", errors="replace", newline="") as handle:
-        names = tuple(name.strip() for name in next(csv.reader(handle, delimiter=delimiter(handle)), []))
-    return {"leads": names}
-
-
-def _look_numpy(data: Path) -> Mapping[str, Any]:
-    import numpy as np
-
-    files = sorted(data.glob("*.npz"))
-    if not files:
-        return {}
-    found: dict[str, Any] = {"table": files[0].name}
-    try:
-        with np.load(files[0], allow_pickle=False) as arrays:
-            if "x" in arrays.files:
-                found["samples"] = arrays["x"].shape[1]
-            if "y" in arrays.files and arrays["y"].ndim == 1:
-                from ecgdeploy.ecg.own.arrays import label_text
-
-                labels = sorted({label_text(value) for value in arrays["y"].tolist()})
-                if len(labels) <= 30:
-                    found["classes"] = tuple(labels)
-    except (ValueError, OSError, IndexError) as error:
-        text = " ".join(str(error).split())[:80]
-        raise DataError(f"{files[0].name}: not a NumPy file: {text}", "numpy.savez") from None
-    return found
+    if len(shape) == 3 and shape[2] == 1:
+        shape = shape[:2]
+    if len(shape) != 2:
+        return None, None
+    samples, leads = shape
+    if samples is not None and leads is not None and samples < leads:  # leads come first
+        samples, leads = leads, samples
+    return samples, leads
 
 
 def _render(template: str, values: Mapping[str, Any]) -> str:

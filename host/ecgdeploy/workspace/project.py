@@ -29,6 +29,9 @@ class ModelPart(Part):
     network: str | None = Field(None, description="instead of a file: a network of the package (ecgdeploy.models)")
     options: dict[str, Any] = Field(default_factory=dict, description="of that network")
     code: str | None = Field(None, description="a Python file with the model's own layers, beside the project file")
+    activation: Literal["softmax", "sigmoid"] | None = Field(
+        None, description="put behind a .keras file that ends in logits"
+    )
     trained: bool = Field(False, description="the .keras file's weights are final: train only checks it")
 
     @model_validator(mode="after")
@@ -37,6 +40,8 @@ class ModelPart(Part):
             raise ValueError("name a file or a network, one of them")
         if self.file is not None and Path(self.file).suffix not in (".keras", ".tflite"):
             raise ValueError(f"{self.file} is neither .keras nor .tflite")
+        if self.activation is not None and not (self.file or "").endswith(".keras"):
+            raise ValueError("activation is for a .keras file")
         return self
 
 
@@ -204,12 +209,13 @@ class Project:
         precisions = ["float32", "int8"] if content.quantize.precision != "float32" else ["float32"]
         name = content.model.network or "own"
         code = {"code_sha256": self._code_sha256} if self._code_sha256 else {}
+        end = {"activation": content.model.activation} if content.model.activation else {}
         decided: dict[str, Any] = {
             "schema": 1,
             "name": content.name,
             "task": self.path.name,
             "task_sha256": task.sha256,
-            "model": {"name": name, "options": content.model.options | code},
+            "model": {"name": name, "options": content.model.options | code | end},
             "quantization": {"precisions": precisions, "calibration": content.quantize.calibration},
         }
         if (file := self.model_file) is not None:

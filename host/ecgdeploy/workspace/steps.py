@@ -44,13 +44,13 @@ def train(
     folder = project.run_folder(settings)
     file = project.model_file
     if file is not None and project.content.model.trained:
-        return own_model.adopt(file, settings, task, folder, threads)
+        return own_model.adopt(file, settings, task, folder, threads, project.content.model.activation)
     make = None
     if file is not None:
-        multilabel = project.content.task.multilabel
+        multilabel, activation = project.content.task.multilabel, project.content.model.activation
 
         def make() -> Any:
-            return own_model.load(file, task.input_shape, task.classes, multilabel)
+            return own_model.load(file, task.input_shape, task.classes, multilabel, activation)
 
         from ecgdeploy.training import runtime
 
@@ -74,7 +74,7 @@ def trained(project: Project, task: Any, threads: int | None = None) -> run.Run:
     folder = project.run_folder(settings)
     file = project.model_file
     if file is not None and project.content.model.trained and not (folder / "manifest.json").is_file():
-        return own_model.adopt(file, settings, task, folder, threads)
+        return own_model.adopt(file, settings, task, folder, threads, project.content.model.activation)
     if not (folder / "manifest.json").is_file():
         others = any(project.runs.glob("train-*/manifest.json"))
         why = " with this data, split and settings" if others else ""

@@ -46,3 +46,17 @@ def test_a_window_with_nan_is_refused_by_number(bad):
 def test_windows_of_another_length_are_refused():
     with pytest.raises(DataError, match="do not fit"):
         INT8.encode(np.zeros((2, 5, 1), np.float32))
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (2, 1, 4), (1, 2, 4, 1)])
+def test_a_model_whose_leads_come_first_gets_them_first(shape):
+    windows = np.arange(24, dtype=np.float32).reshape(3, 4, 2)
+    stored = TensorCoding(np.dtype(np.float32), 0.0, 0, (1, *shape)).encode(windows)
+    assert np.array_equal(stored.reshape(3, 2, 4), windows.transpose(0, 2, 1))
+
+
+def test_values_are_never_dealt_out_over_other_extents():
+    with pytest.raises(DataError, match="do not fit"):
+        TensorCoding(np.dtype(np.float32), 0.0, 0, (1, 6, 4)).encode(np.zeros((1, 12, 2), np.float32))
+    flat = TensorCoding(np.dtype(np.float32), 0.0, 0, (1, 24)).encode(np.zeros((1, 12, 2), np.float32))
+    assert flat.shape == (1, 24)

@@ -117,7 +117,7 @@ def test_no_command_needs_an_option_from_the_model_to_the_verdict(begun):
         ((SAMPLES, 1), 3, "softmax", ("3 outputs", "2 classes")),
         ((32, 1), 2, "softmax", ("takes 32", "64 samples")),
         ((SAMPLES, 2), 2, "softmax", ("64 x 2", "1 leads")),
-        ((SAMPLES, 1), 2, None, ("softmax",)),
+        ((SAMPLES, 1), 2, None, ("no probabilities", 'activation = "softmax"')),
         ((SAMPLES, 1), 2, "sigmoid", ("sum to 1", "multilabel")),
     ],
 )
@@ -152,6 +152,21 @@ def test_the_same_values_may_come_in_any_shape(tmp_path, keras, shape):
     np.testing.assert_array_equal(
         np.asarray(loaded(x.reshape(3, 1, SAMPLES, 1))), np.asarray(model(x.reshape(3, *shape)))
     )
+
+
+def test_a_model_whose_leads_come_first_answers_as_it_does_alone(tmp_path, keras):
+    from ecgdeploy.training import own_model
+
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input((3, SAMPLES)), layers.Permute((2, 1)), layers.Conv1D(4, 5), layers.GlobalMaxPooling1D(),
+        layers.Dense(2),
+    ])  # fmt: skip
+    model.save(tmp_path / "m.keras")
+    loaded = own_model.load(tmp_path / "m.keras", (SAMPLES, 3), ("a", "b"), False, activation="softmax")
+    x = np.random.default_rng(0).normal(size=(5, SAMPLES, 3)).astype(np.float32)
+    alone = keras.ops.softmax(model(x.transpose(0, 2, 1)))
+    np.testing.assert_allclose(np.asarray(loaded(x[:, None])), np.asarray(alone), rtol=1e-5, atol=1e-6)
 
 
 OWN_LAYERS = """
