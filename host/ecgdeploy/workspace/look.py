@@ -177,13 +177,14 @@ def _numpy(data: Path) -> Found:
             x = arrays["x"] if "x" in arrays.files else np.zeros(0)
             y = arrays["y"] if "y" in arrays.files else np.zeros((0, 0))
             labels = sorted({label_text(value) for value in y.tolist()}) if y.ndim == 1 else []
+            shape = tuple(x.shape)
             numbers = np.issubdtype(x.dtype, np.number) and not np.iscomplexobj(x)
             largest = float(np.nanmax(np.abs(x[:100].astype(np.float64)), initial=0.0)) if numbers else 0.0
     except (ValueError, OSError, IndexError) as error:
         text = " ".join(str(error).split())[:80]
         raise DataError(f"{files[0].name}: not a NumPy file: {text}", "numpy.savez") from None
     return Found(
-        table=files[0].name, samples=x.shape[1] if x.ndim > 1 else None, largest=largest,
+        table=files[0].name, samples=int(shape[1]) if len(shape) > 1 else None, largest=largest,
         classes=_order(labels) if len(labels) <= MOST_CLASSES else (),
     )  # fmt: skip
 
