@@ -21,10 +21,13 @@ def report(runs: tuple[Path, ...], output: Path, as_json: bool) -> None:
     from ecgdeploy.errors import DataError
     from ecgdeploy.measure.compare import read_result
     from ecgdeploy.provenance import canonical_json, write_atomic
+    from ecgdeploy.reports.beside import short_names
     from ecgdeploy.reports.page import render_page, render_runs
     from ecgdeploy.reports.summary import against_first, headline, markdown
 
-    results = {str(path): read_result(path) for path in runs}
+    paths = list(dict.fromkeys(runs))
+    folders = [str(path.parent if path.name == "result.json" else path) for path in paths]
+    results = {name: read_result(path) for name, path in zip(short_names(folders), paths, strict=True)}
     try:
         page = render_page(*results.values()) if len(results) == 1 else render_runs(results)
         text = markdown(results)

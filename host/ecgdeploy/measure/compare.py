@@ -155,5 +155,5 @@ def _at(result: dict[str, Any], place: tuple[str, ...]) -> Any:
 
 
 def _short(value: Any) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value or "none")
     return text if len(text) <= 40 else text[:12] + "…"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ecgdeploy.reports import plots
-from ecgdeploy.reports.summary import against_first, headline, record_rows
+from ecgdeploy.reports.beside import Beside, side_by_side
+from ecgdeploy.reports.summary import headline, record_rows
 from ecgdeploy.reports.table import NOT_A_TIME, interval_rows, percent, score_rows, thousands
 from ecgdeploy.resources import assets
 
@@ -29,10 +30,23 @@ def render_page(result: dict[str, Any]) -> str:
 
 def render_runs(results: dict[str, dict[str, Any]]) -> str:
     """HTML text of several results by name: headline, what each changes against the first, then every run whole."""
+    beside = side_by_side(results)
     return _template("runs.html.j2").render(
-        runs=[_facts_of(result) for result in results.values()],
+        runs=[_facts_of(result) | {"name": name} for name, result in results.items()],
         headline=headline(results),
-        pairs=against_first(results),
+        beside=beside,
+        bars=_bars(beside),
+    )
+
+
+def _bars(beside: Beside) -> str:
+    """The total score, the cost, flash and RAM of runs beside each other, as far as there are such figures."""
+    figures = {figure.name: figure for figure in beside.figures}
+    scores = [name for name in figures if name.startswith(("accuracy", "macro AUC"))]
+    cost = [name for name in figures if name.endswith("of one, median")]
+    wanted = [*scores, *cost, "flash, bytes", "RAM, bytes"]
+    return plots.runs_beside(
+        beside.names, {name: (figures[name].values, figures[name].shown) for name in wanted if name in figures}
     )
 
 

@@ -229,6 +229,33 @@ def parts(sizes: dict[str, int], limit: int, what: str) -> str:
     return _svg(plt, figure)
 
 
+def runs_beside(names: tuple[str, ...], panels: dict[str, tuple[tuple[float | None, ...], tuple[str, ...]]]) -> str:
+    """A panel a figure, a bar a run; what stands beside each bar is given, and stands alone where there is no value.
+
+    Parameters
+    ----------
+    panels : name of the figure to the runs' values and texts.
+    """
+    plt, (figure, _) = _figure(10, 0.55 + 0.34 * len(names))
+    figure.clear()
+    every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    places = range(len(names))
+    for axes, (title, (values, texts)) in zip(every, panels.items(), strict=True):
+        most = max((value for value in values if value is not None), default=1) or 1
+        axes.barh(places, [value or 0 for value in values], 0.55, color=COLOURS[0])
+        for place, value, text in zip(places, values, texts, strict=True):
+            axes.annotate(text, (value or 0, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8,
+                          color=INK)
+        axes.set_xlim(0, 1.6 * most)  # room for the texts
+        axes.set_xticks([])
+        axes.set_title(title, color=INK, fontsize=9, loc="left")
+        axes.spines[["top", "right", "bottom"]].set_visible(False)
+        axes.tick_params(left=False)
+    every[0].set_yticks(places, [name if len(name) <= 28 else "…" + name[-27:] for name in names])
+    every[0].invert_yaxis()
+    return _svg(plt, figure)
+
+
 def grouped_bars(title: str, unit: str, groups: tuple[str, ...], series: dict[str, tuple[float | None, ...]]) -> str:
     """Bars side by side: one colour a series, one cluster a group; None leaves a gap."""
     plt, (figure, axes) = _figure(9, 3.2)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ecgdeploy.measure.compare import ASPECTS, compare, obstacles
 from ecgdeploy.measure.validity import invalid
+from ecgdeploy.reports.beside import side_by_side
 from ecgdeploy.reports.table import interval_rows, percent, score_rows, thousands
 
 
@@ -62,11 +63,13 @@ def against_first(results: dict[str, dict[str, Any]]) -> list[Pair]:
 def markdown(results: dict[str, dict[str, Any]]) -> str:
     """Markdown text: headline, comparison with the first run, then each run's scores and worst records."""
     parts = ["# Measured", _table(headline(results))]
-    for pair in against_first(results):
-        parts.append(f"## {_cell(pair.second)} against {_cell(pair.first)}")
-        if pair.rows:
-            parts.append(_table([["figure", pair.first, pair.second, "change"], *pair.rows]))
-        parts += [f"- not comparable: {_cell(reason)}" for reason in pair.refused]
+    if len(results) > 1:
+        beside = side_by_side(results)
+        rows = [[figure.name, *(f"{a} ({b})" if b else a for a, b in zip(figure.shown, figure.changes, strict=True))]
+                for figure in beside.figures]  # fmt: skip
+        parts += [f"## Side by side, held to {_cell(beside.names[0])}", _table([["", *beside.names], *rows])]
+        lines = [f"- {_cell(name)}, not comparable: {_cell(line)}" for name, why in beside.reasons for line in why]
+        parts += ["\n".join(lines)] if lines else []
     for name, result in results.items():
         facts = result["provenance"]
         parts.append(f"## {_cell(name)}")

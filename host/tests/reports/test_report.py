@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from ecgdeploy.cli.report import report as command
 from ecgdeploy.errors import DataError
+from ecgdeploy.reports.beside import BARRED, short_names, side_by_side
 from ecgdeploy.reports.summary import against_first, headline, markdown, record_rows
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -60,6 +61,46 @@ def test_answers_are_compared_where_time_and_memory_are_refused(result):
     assert any(row[0] == "accuracy" and row[3] == "+0.00%" for row in pair.rows)
     assert not any("flash" in row[0] or "instructions" in row[0] for row in pair.rows)
     assert any(reason.startswith("memory: different board") for reason in pair.refused)
+
+
+def test_side_by_side_shows_a_figure_only_where_it_may_be_compared_and_why_not(result):
+    def changed(**values):
+        other = copy.deepcopy(result)
+        for place, value in values.items():
+            part, key = place.split("__")
+            other[part][key] = value
+        return other
+
+    larger = changed(memory__flash_total=2 * result["memory"]["flash_total"])
+    elsewhere = changed(provenance__board="otherboard", provenance__twin="another")
+    fewer = changed(provenance__windows=1)
+    beside = side_by_side({"a": result, "larger": larger, "elsewhere": elsewhere, "fewer": fewer})
+    rows = {figure.name: figure for figure in beside.figures}
+    flash = rows["flash, bytes"]
+    assert flash.changes == ("", "+100.0%", "", "") and flash.shown[2] == BARRED and flash.shown[3] == flash.shown[0]
+    assert rows["accuracy, %"].shown[2] == rows["accuracy, %"].shown[0] and rows["accuracy, %"].shown[3] == BARRED
+    assert rows["instructions of one, median"].shown[2:] == (BARRED, BARRED)
+    reasons = dict(beside.reasons)
+    assert set(reasons) == {"elsewhere", "fewer"}
+    # the emulated machine follows from the board
+    assert reasons["elsewhere"] == ("time and memory: different board: nano33ble and otherboard",)
+    text = markdown({"a": result, "larger": larger, "elsewhere": elsewhere})
+    assert "(+100.0%)" in text and "elsewhere, not comparable: time and memory" in text
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["runs/a", "runs/b"], ["a", "b"]),
+        (["runs/a/x", "runs/b/x"], ["a/x", "b/x"]),
+        (["runs/a", "runs/a/b"], ["a", "a/b"]),
+        (["/one", "two"], ["/one", "two"]),
+        (["deep/run"], ["run"]),
+        (["."], ["."]),
+    ],
+)
+def test_runs_go_by_what_tells_their_folders_apart(paths, names):
+    assert short_names(paths) == names
 
 
 def test_an_invalid_run_is_named_in_the_headline(result):
