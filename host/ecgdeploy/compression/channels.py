@@ -106,11 +106,13 @@ def _through(layer: Any, operands: list[np.ndarray], found: Channels) -> np.ndar
 
     kinds = keras.layers
     first, width = operands[0], layer.output.shape[-1]
-    if isinstance(layer, kinds.DepthwiseConv2D):
-        if layer.depth_multiplier == 1:
+    # a softmax weighs each channel against all others: none can go alone
+    apart = getattr(getattr(layer, "activation", None), "__name__", "") != "softmax"
+    if isinstance(layer, (kinds.DepthwiseConv1D, kinds.DepthwiseConv2D)):
+        if layer.depth_multiplier == 1 and apart:
             return first
-    elif (isinstance(layer, kinds.Conv2D) and layer.groups == 1) or isinstance(layer, kinds.Dense):
-        found.producers[layer.name] = found.new(width)
+    elif (isinstance(layer, (kinds.Conv1D, kinds.Conv2D)) and layer.groups == 1) or isinstance(layer, kinds.Dense):
+        found.producers[layer.name] = found.new(width, fixed=not apart)
         return found.producers[layer.name]
     elif isinstance(layer, (kinds.Add, kinds.Multiply)):
         if all(len(operand) == width for operand in operands):
@@ -129,7 +131,7 @@ def _through(layer: Any, operands: list[np.ndarray], found: Channels) -> np.ndar
         return operands[1]
     elif isinstance(layer, (kinds.LSTM, kinds.Bidirectional)):
         return found.new(width, fixed=True)
-    elif isinstance(layer, _each_channel_alone()):
+    elif isinstance(layer, _each_channel_alone()) and apart:
         return first
     for operand in operands:
         found.keep(operand)
@@ -146,11 +148,16 @@ def _each_channel_alone() -> tuple[type, ...]:
         kinds.Activation,
         kinds.LeakyReLU,
         kinds.Dropout,
+        kinds.SpatialDropout1D,
+        kinds.SpatialDropout2D,
+        kinds.MaxPooling1D,
         kinds.MaxPooling2D,
+        kinds.AveragePooling1D,
         kinds.AveragePooling2D,
         kinds.GlobalAveragePooling2D,
         kinds.GlobalMaxPooling2D,
         kinds.GlobalAveragePooling1D,
         kinds.GlobalMaxPooling1D,
+        kinds.ZeroPadding1D,
         kinds.ZeroPadding2D,
     )

@@ -52,13 +52,14 @@ def matrices(model: Any) -> list[Weights]:
     """
     import keras
 
+    kinds = keras.layers
     found = []
     for layer in model.layers:
-        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)):
+        if isinstance(layer, (kinds.Conv1D, kinds.Conv2D, kinds.DepthwiseConv1D, kinds.DepthwiseConv2D, kinds.Dense)):
             size = int(np.prod(layer.kernel.shape))
-            kind = "dense" if isinstance(layer, keras.layers.Dense) else "conv"
+            kind = "dense" if isinstance(layer, kinds.Dense) else "conv"
             found.append(Weights(layer.kernel.path, layer.name, layer.kernel, size * _positions(layer), kind))
-        elif isinstance(layer, (keras.layers.Bidirectional, keras.layers.LSTM)):
+        elif isinstance(layer, (kinds.Bidirectional, kinds.LSTM)):
             steps = layer.input.shape[1]
             for variable in layer.trainable_variables:
                 if len(variable.shape) == 2:
@@ -71,12 +72,7 @@ def matrices(model: Any) -> list[Weights]:
 
 def _positions(layer: Any) -> int:
     """How often a layer's whole kernel is used in one inference."""
-    import keras
-
-    shape = layer.output.shape[1:]
-    if isinstance(layer, keras.layers.DepthwiseConv2D) or isinstance(layer, keras.layers.Conv2D):
-        return int(np.prod(shape[:-1]))
-    return int(np.prod(shape[:-1])) if len(shape) > 1 else 1
+    return int(np.prod(layer.output.shape[1:-1]))  # of no axes: 1
 
 
 def macs(model: Any) -> int:

@@ -312,7 +312,7 @@ def _sliced(layer: Any, removal: Removal) -> list[np.ndarray]:
     if layer.name in found.producers:
         outs = removal.kept(found.producers[layer.name])
         return [weights[0][..., ins, :][..., outs], *(bias[outs] for bias in weights[1:])]
-    if isinstance(layer, kinds.DepthwiseConv2D):
+    if isinstance(layer, (kinds.DepthwiseConv1D, kinds.DepthwiseConv2D)):
         return [weights[0][..., ins, :], *(bias[ins] for bias in weights[1:])]
     if isinstance(layer, kinds.BatchNormalization):
         return [value[ins] for value in weights]

@@ -1,4 +1,4 @@
 """Quantization: a trained Keras model becomes ``.tflite`` files of several precisions.
 
-Only ``child``, ``qat`` and ``fold`` import TensorFlow; ``deployability`` and ``precision`` are plain data.
+Only ``child``, ``qat``, ``fold`` and ``fake`` import TensorFlow; ``deployability`` and ``precision`` are plain data.
 """

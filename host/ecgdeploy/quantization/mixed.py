@@ -48,9 +48,10 @@ def mixed(model_path: Path, calibration: Any, scratch: Path, *, share: float = 0
 
     view = for_calibration(calibration)
     model = qat.load(model_path)
-    limits = qat.observe(model, np.asarray(view.inputs[:]))
+    arrays = view.arrays(len(model.inputs))
+    limits = qat.observe(model, arrays)
     rows = np.random.default_rng(0).permutation(len(view))[:windows]
-    probe = np.asarray(view.inputs[np.sort(rows)])
+    probe = tuple(np.asarray(part[np.sort(rows)]) for part in arrays)
     costs = qat.sensitivity(model, limits, probe)
     reference = predict(model, probe)
     order = list(costs)

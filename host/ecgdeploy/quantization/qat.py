@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,72 +29,122 @@ CALIBRATION = "calibration.json"
 SEARCHED = 256
 
 
-def consumers(model: Any) -> dict[str, list[Any]]:
-    """Layers that read each layer's output, by the producer's name."""
-    found: dict[str, list[Any]] = {layer.name: [] for layer in model.layers}
-    for layer in model.layers:
-        for node in layer._inbound_nodes:
-            for tensor in node.input_tensors:
-                producer = tensor._keras_history.operation.name
-                if producer not in found:
-                    raise ModelError(
-                        f"{model.name}: {producer} is no layer", "QAT takes models of layers only"
-                    )
-                found[producer].append(layer)
-    return found
+def grids(plain: Any) -> dict[str, str]:
+    """Where a folded network is rounded: layer (or ``""``, the input) -> the first of the layers that share its scale.
 
-
-def fused_ends(model: Any) -> dict[str, str]:
-    """Where each quantized tensor is: layer that ends a fused chain (conv - BN - ReLU) -> layer that starts it."""
-    import keras
-
-    readers = consumers(model)
-    ends: dict[str, str] = {}
-    for layer in model.layers:
-        if not isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense, keras.layers.Add)) and not isinstance(
-            layer, keras.layers.GlobalAveragePooling2D
-        ):
-            continue
-        end = layer
-        while len(readers[end.name]) == 1 and isinstance(
-            readers[end.name][0], (keras.layers.BatchNormalization, keras.layers.ReLU)
-        ):
-            end = readers[end.name][0]
-            if isinstance(end, keras.layers.ReLU):
-                break
-        ends[end.name] = layer.name
-    return ends
-
-
-def observe(model: Any, windows: np.ndarray, batch: int = 64, *, every: bool = False) -> dict[str, tuple[float, float]]:
-    """True minimum and maximum of every quantized tensor over `windows` [n, samples, leads]; ``""`` is the input.
-
-    With `every`, also of the convolutions' outputs before batch normalization. The true extremes, not a moving
-    average: an average clips (an error of 0.023 against 0.004 on a beat network).
+    Not rounded are what a ReLU behind it is fused with, what only moves values, and the probabilities that leave the
+    network. Kernels that only move values have one scale for input and output; those of a concatenation share one.
 
     Raises
     ------
     ModelError
-        A model of several inputs.
+        A concatenation of a sigmoid, softmax or tanh, whose scale is fixed, with something else.
     """
     import keras
 
-    if len(model.inputs) > 1:
-        raise ModelError(f"{model.name} takes {len(model.inputs)} inputs", "choose precision int8: this takes one")
+    from ecgdeploy.quantization import fold
 
-    fused = fused_ends(model)
-    ends = [la.name for la in model.layers if la.name in fused or (every and la.name in fused.values())]
-    probe = keras.Model(model.inputs, [model.get_layer(name).output for name in ends])
-    low, high = np.full(len(ends), np.inf), np.full(len(ends), -np.inf)
-    for start in range(0, len(windows), batch):
-        values = probe(np.asarray(windows[start : start + batch])[:, None], training=False)
-        values = values if isinstance(values, (list, tuple)) else [values]
-        for index, value in enumerate(values):
+    readers, ends = fold.consumers(plain), fold.outputs_of(plain)
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        return name if parent.setdefault(name, name) == name else root(parent[name])
+
+    still = (*fold.MOVING, *fold.IDLE)
+    leaving = set(ends)
+    for layer in reversed(plain.layers):
+        after = readers[layer.name]
+        if layer.name not in ends and after and all(la.name in leaving and isinstance(la, still) for la in after):
+            leaving.add(layer.name)
+    rounded = {}
+    for layer in plain.layers:
+        operands = [tensor._keras_history.operation.name for tensor in layer._inbound_nodes[0].input_tensors]
+        if isinstance(layer, still):
+            for operand in operands:
+                parent[root(layer.name)] = root(operand)
+            if not isinstance(layer, fold.AVERAGING):
+                continue
+        after = readers[layer.name]
+        fused = isinstance(layer, (keras.layers.Add, keras.layers.BatchNormalization)) and layer.name not in ends
+        if fused and len(after) == 1 and fold.function_of(after[0]) in ("relu", "relu6") and _is_relu(after[0]):
+            continue
+        if fold.function_of(layer) in fold.FIXED and layer.name in leaving:
+            continue
+        rounded[layer.name] = layer
+    first = {la.name: _input_key(plain, la.name) for la in plain.layers if isinstance(la, keras.layers.InputLayer)}
+    sharing: dict[str, list[str]] = {}
+    for name in rounded:
+        sharing.setdefault(root(name), []).append(name)
+    found: dict[str, str] = {}
+    for names in sharing.values():
+        fixed = {fold.FIXED.get(fold.function_of(rounded[name])) for name in names}
+        if len(fixed) > 1:
+            raise ModelError(
+                f"{plain.name}: {names[0]} and {names[1]} are joined, and the scale of one is fixed",
+                "join before the sigmoid, softmax or tanh, or quantize after training (int8)",
+            )
+        found |= {first.get(name, name): first.get(names[0], names[0]) for name in names}
+    return found
+
+
+def _is_relu(layer: Any) -> bool:
+    import keras
+
+    return isinstance(layer, keras.layers.ReLU)
+
+
+def _input_key(model: Any, name: str) -> str:
+    """How ranges name an input: the first one ``""``, another one by its name."""
+    return "" if model.inputs[0]._keras_history.operation.name == name else name
+
+
+def observe(model: Any, windows: Any, batch: int = 64, *, fold: bool = True) -> dict[str, tuple[float, float]]:
+    """True minimum and maximum of every scale of the int8 file over `windows`; ``""`` is the input.
+
+    The true extremes, not a moving average: an average clips (an error of 0.023 against 0.004 on a beat network).
+
+    Parameters
+    ----------
+    windows : float32 [n, samples, leads], or a tuple of them and of a second input's values [n, k]
+    fold : bool
+        False only to show what it costs to round before batch normalization.
+
+    Raises
+    ------
+    ModelError
+        A layer that has no rounding twin, named.
+    """
+    import keras
+
+    from ecgdeploy.quantization import fold as folding
+
+    plain = folding.folded(model, norms=fold)
+    shared = grids(plain)
+    fixed = {la.name: folding.FIXED[name] for la in plain.layers if (name := folding.function_of(la)) in folding.FIXED}
+    first = plain.inputs[0]._keras_history.operation.name
+    places = {grid: plain.get_layer(grid or first).output for grid in shared}
+    probe = keras.Model(plain.inputs, list(places.values()))
+    low, high = dict.fromkeys(places, np.inf), dict.fromkeys(places, -np.inf)
+    for tensors in batches(windows, batch):
+        values = probe(tensors, training=False)
+        for name, value in zip(places, values if isinstance(values, (list, tuple)) else [values], strict=True):
             array = np.asarray(value)
-            low[index], high[index] = min(low[index], array.min()), max(high[index], array.max())
-    limits = {name: (float(a), float(b)) for name, a, b in zip(ends, low, high, strict=True)}
-    limits[""] = (float(np.min(windows)), float(np.max(windows)))
+            low[name], high[name] = min(low[name], array.min()), max(high[name], array.max())
+    limits: dict[str, tuple[float, float]] = {}
+    for name, grid in shared.items():
+        a, b = fixed.get(grid, (float(low[name]), float(high[name])))
+        before = limits.get(grid, (a, b))
+        limits[grid] = (min(a, before[0]), max(b, before[1]))
     return limits
+
+
+def batches(windows: Any, size: int) -> Iterator[Any]:
+    """What a model takes, `size` windows at a time: [n, 1, samples, leads], or a list of it and the second input."""
+    arrays = windows if isinstance(windows, tuple) else (windows,)
+    for start in range(0, len(arrays[0]), size):
+        parts = [np.asarray(array[start : start + size], np.float32) for array in arrays]
+        parts = [part[:, None] if part.ndim == 3 else part for part in parts]
+        yield parts if len(parts) > 1 else parts[0]
 
 
 def fake_quantized(
@@ -106,12 +156,11 @@ def fake_quantized(
     Parameters
     ----------
     limits : dict
-        Ranges from `observe`.
+        Ranges from `observe`, with the same `fold`.
     keep_float : collection of str
         Convolutions and dense layers (by name) that stay in float: islands of a mixed-precision file.
     fold : bool
-        False only to show what it costs to round before batch normalization; `limits` then from ``every=True``.
-
+        False only to show what it costs to round before batch normalization.
     weight_bits : int
         1 to 8: the grid of the weights.
 
@@ -123,43 +172,45 @@ def fake_quantized(
     import keras
 
     from ecgdeploy.quantization import fake
+    from ecgdeploy.quantization import fold as folding
 
-    ends = fused_ends(model)
-    readers = consumers(model)
-    first = {reader.name for reader in readers[model.layers[0].name]}
+    plain = folding.folded(model, norms=fold)
+    shared = grids(plain)
+    entries = {tensor._keras_history.operation.name: tensor for tensor in plain.inputs}
+    readers = folding.consumers(plain)
+    rounds = {
+        name: fake.Round(name=f"{name}_rounded", limits=limits[_key], grid=_key)
+        for name in entries
+        if (_key := _input_key(plain, name)) in shared and any(la.name not in keep_float for la in readers[name])
+    }
 
     def twin(layer: Any) -> Any:
-        config = layer.get_config()
-        if isinstance(layer, keras.layers.BatchNormalization):
-            if not fold:
-                return layer.__class__.from_config(config)
-            # a residual branch ends here, without ReLU: unrounded, its addition would run in float
-            rounds = layer.name in ends and ends[layer.name] not in keep_float
-            return fake.Folded(name=layer.name, limits=limits[layer.name] if rounds else None)
-        kind: Any = fake.TWINS.get(type(layer))
-        if kind is None:
-            if isinstance(layer, (*fake.PASSING, keras.layers.InputLayer)):
-                return layer.__class__.from_config(config)
-            raise ModelError(
-                f"{model.name}: layer {layer.name} ({type(layer).__name__}) has no quantization-aware twin",
-                "quantize after training, or write the layer with convolution, dense, ReLU, pooling, add",
-            )
-        start = ends.get(layer.name, layer.name)
-        island = start in keep_float
-        if "use_bias" in config:
-            config |= {"use_bias": True, "quantize_weights": layer.name not in keep_float}
-            config |= {"weight_bits": weight_bits}
-        if not island and (layer.name in ends or (not fold and layer.name in limits)):
-            config["limits"] = limits[layer.name]
-        if layer.name in first and not island:
-            config["input_limits"] = limits[""]
+        config, island = layer.get_config(), layer.name in keep_float
+        if layer.name not in shared or isinstance(layer, keras.layers.InputLayer):
+            return layer.__class__.from_config(config)
+        kind: Any = fake.TWINS[type(layer)]
+        if not island:
+            config |= {"limits": limits[shared[layer.name]], "grid": shared[layer.name]}
+        if issubclass(kind, fake.Weighted):
+            config |= {"quantize_weights": not island, "weight_bits": weight_bits}
         return kind.from_config(config)
 
-    clone = keras.models.clone_model(model, clone_function=twin)
-    for layer in model.layers:
-        if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
-            clone.get_layer(layer.name).set_weights(_folded(layer, readers if fold else None))
-        elif isinstance(layer, keras.layers.BatchNormalization) and not fold:
+    made: dict[str, Any] = {}
+
+    def called(new: Any, *args: Any, **kwargs: Any) -> Any:
+        def entering(tensor: Any) -> Any:
+            name = tensor._keras_history.operation.name
+            if name not in rounds:
+                return tensor
+            if name not in made:
+                made[name] = rounds[name](tensor)
+            return made[name]
+
+        return new(*keras.tree.map_structure(entering, args), **kwargs)
+
+    clone = keras.models.clone_model(plain, clone_function=twin, call_function=called)
+    for layer in plain.layers:
+        if layer.weights:
             clone.get_layer(layer.name).set_weights(layer.get_weights())
     return clone
 
@@ -209,9 +260,13 @@ def finetune(
     from ecgdeploy.training import runtime
 
     runtime.tensorflow(threads)
-    windows, note = calibration_windows(task.calibration(calibration, seed))
+    from ecgdeploy.quantization.fold import folded
+    from ecgdeploy.training.logits import logits_of
+
+    view = task.calibration(calibration, seed)
+    _, note = calibration_windows(view)
     model = load(trained.model)
-    limits = _ranges(model, windows, note, folder)
+    limits = _ranges(model, view.arrays(len(model.inputs)), note, folder)
     base = config.parse(trained.manifest["config"], "config.json")
     settings = config.override(
         base,
@@ -230,25 +285,28 @@ def finetune(
         | ({"teacher": trained.manifest["weights_sha256"], "monitor": "teacher"} if distil else {}),
     )
     make = functools.partial(fake_quantized, model, limits, weight_bits=weight_bits)
-    teacher = model if distil else None
-    done = training.train(
+    # folded, a softmax inside the last layer is one of its own: then logits can be compared
+    teacher = (model if logits_of(model) is not None else folded(model)) if distil else None
+    return training.train(
         settings, folder, task=task, threads=threads, report=report, make_model=make, teacher=teacher
     )
-    return done
 
 
 def _ranges(
-    model: Any, windows: np.ndarray, note: dict[str, Any], folder: Path
+    model: Any, arrays: tuple[Any, ...], note: dict[str, Any], folder: Path
 ) -> dict[str, tuple[float, float]]:
     """Ranges from calibration windows; a resumed run reads those of its first sitting."""
+    from ecgdeploy.quantization.fold import folded
+
     path = folder / CALIBRATION
+    names = set(grids(folded(model)).values())
     if path.exists():
         kept = json.loads(path.read_text())
-        if kept["sha256"] == note["sha256"]:
+        if kept["sha256"] == note["sha256"] and set(kept["ranges"]) == names:
             return {name: (low, high) for name, (low, high) in kept["ranges"].items()}
     # the search reads the windows some fifty times: a part of them tells as much
-    rows = np.sort(np.random.default_rng(0).permutation(len(windows))[:SEARCHED])
-    limits, shares = narrowed(model, observe(model, windows), windows[rows])
+    rows = np.sort(np.random.default_rng(0).permutation(len(arrays[0]))[:SEARCHED])
+    limits, shares = narrowed(model, observe(model, arrays), tuple(np.asarray(part[rows]) for part in arrays))
     folder.mkdir(parents=True, exist_ok=True)
     content = note | {"ranges": limits, "shares": shares, "searched": len(rows)}
     write_atomic(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
@@ -263,8 +321,10 @@ def unrounded(model: Any) -> Any:
 
     def plain(layer: Any) -> Any:
         config = layer.get_config()
-        if isinstance(layer, (*fake.TWINS.values(), fake.Folded)):
-            config |= {"limits": None, "input_limits": None, "quantize_weights": False}
+        if "limits" in config:
+            config["limits"] = None
+        if isinstance(layer, fake.Weighted):
+            config["quantize_weights"] = False
         return layer.__class__.from_config(config)
 
     clone = keras.models.clone_model(model, clone_function=plain)
@@ -291,34 +351,15 @@ def load(path: Path) -> Any:
     return keras.saving.load_model(path, compile=False)
 
 
-def _folded(layer: Any, readers: dict[str, list[Any]] | None) -> list[np.ndarray]:
-    """Kernel and bias with the batch normalization among the `readers`, if any, folded in."""
-    import keras
-
-    kernel = np.asarray(layer.kernel)
-    bias = np.asarray(layer.bias) if layer.use_bias else np.zeros(kernel.shape[-1], np.float32)
-    after = readers[layer.name] if readers else []
-    if len(after) == 1 and isinstance(after[0], keras.layers.BatchNormalization):
-        norm = after[0]
-        ones = np.ones(kernel.shape[-1], np.float32)
-        gamma = np.asarray(norm.gamma) if norm.scale else ones
-        beta = np.asarray(norm.beta) if norm.center else 0 * ones
-        factor = gamma / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
-        kernel = kernel * factor
-        bias = (bias - np.asarray(norm.moving_mean)) * factor + beta
-    return [kernel.astype(np.float32), bias.astype(np.float32)]
-
-
-def sensitivity(model: Any, limits: dict[str, tuple[float, float]], windows: np.ndarray) -> dict[str, float]:
+def sensitivity(model: Any, limits: dict[str, tuple[float, float]], windows: Any) -> dict[str, float]:
     """What rounding each layer alone does: mean absolute change of the outputs, largest first.
 
     `windows` [n, samples, leads] must not be test windows.
     """
-    import keras
-
+    from ecgdeploy.quantization.fold import WEIGHTED, folded
     from ecgdeploy.training.loop import predict
 
-    names = [la.name for la in model.layers if isinstance(la, (keras.layers.Conv2D, keras.layers.Dense))]
+    names = [la.name for la in folded(model).layers if isinstance(la, WEIGHTED)]
     reference = predict(model, windows)
     costs = {}
     for name in names:

@@ -12,7 +12,7 @@ BATCH = 64
 
 
 def narrowed(
-    model: Any, limits: dict[str, tuple[float, float]], windows: np.ndarray, shares: tuple[float, ...] = SHARES
+    model: Any, limits: dict[str, tuple[float, float]], windows: Any, shares: tuple[float, ...] = SHARES
 ) -> tuple[dict[str, tuple[float, float]], dict[str, float]]:
     """Narrow one tensor's range after the other while the rounded model's logits come nearer to the float model's.
 
@@ -23,7 +23,7 @@ def narrowed(
     ----------
     limits : dict
         True extremes, from `qat.observe`.
-    windows : float32 [n, samples, leads]
+    windows : float32 [n, samples, leads], or a tuple of them and of a second input's values
         Of training records: nothing that later chooses or scores.
 
     Returns
@@ -31,34 +31,32 @@ def narrowed(
     limits, shares
         The ranges, and each tensor's share of its extremes where that is not 1.
     """
-    from ecgdeploy.quantization.qat import fake_quantized
+    from ecgdeploy.quantization.fold import FIXED, folded, function_of
+    from ecgdeploy.quantization.qat import batches, fake_quantized
     from ecgdeploy.training.logits import logits_of
     from ecgdeploy.training.loop import joined
 
     twin = fake_quantized(model, limits)
-    rounded, exact = logits_of(twin), logits_of(model)
-    if rounded is None or exact is None:
-        rounded, exact = twin, model
+    ours, theirs = logits_of(twin), logits_of(model) or logits_of(folded(model))
+    rounded, exact = (twin, model) if ours is None or theirs is None else (ours, theirs)
 
     def answers(network: Any) -> np.ndarray:
         # run layer by layer: some fifty trials, each traced anew, would take longer to compile than to run
-        parts = [joined(network(windows[i : i + BATCH, None], training=False)) for i in range(0, len(windows), BATCH)]
-        return np.concatenate([np.asarray(part) for part in parts])
+        return np.concatenate([np.asarray(joined(network(x, training=False))) for x in batches(windows, BATCH)])
 
     wanted = answers(exact)
 
     def cost(trial: dict[str, tuple[float, float]]) -> float:
         for layer in twin.layers:
             if getattr(layer, "limits", None):
-                layer.limits = trial[layer.name]
-            if getattr(layer, "input_limits", None):
-                layer.input_limits = trial[""]
+                layer.limits = trial[layer.grid]
         # not squared: the one window with the spike must not outvote all the others
         return float(np.abs(answers(rounded) - wanted).mean())
 
     best, least, kept = dict(limits), cost(limits), {}
+    fixed = {layer.grid for layer in twin.layers if hasattr(layer, "grid") and function_of(layer) in FIXED}
     for name in sorted(limits, key=list(("", *limits)).index):
-        for share in shares:
+        for share in shares if name not in fixed else ():
             low, high = limits[name]
             trial = best | {name: (low * share, high * share)}
             found = cost(trial)

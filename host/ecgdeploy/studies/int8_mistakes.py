@@ -132,5 +132,5 @@ def _unfolded(model_path: Any, calibration: Any, test: Any) -> np.ndarray:
     from ecgdeploy.training.loop import predict
 
     model = qat.load(model_path)
-    limits = qat.observe(model, np.asarray(calibration.inputs[:]), every=True)
+    limits = qat.observe(model, np.asarray(calibration.inputs[:]), fold=False)
     return predict(qat.fake_quantized(model, limits, fold=False), test.inputs)

@@ -49,7 +49,7 @@ class QuantizePart(Part):
     """What is made of the trained model, and which file is deployed."""
 
     precision: Literal["int8", "int8-qat", "float32"] = Field(
-        "int8", description="of the deployed file; int8-qat trains on, for networks of 1 x k Conv2D"
+        "int8", description="of the deployed file; int8-qat trains on with rounding"
     )
     calibration: int = Field(512, ge=1, description="training windows that set the ranges")
 

@@ -1,6 +1,7 @@
 """Pruning, structured pruning and distillation: what stays zero, what computes the same, what is refused."""
 
 import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from ecgdeploy import models
 from ecgdeploy.errors import GateError, ModelError, UsageError
 from ecgdeploy.training import config, run
+
+from . import unseen
 
 pytestmark = pytest.mark.train
 
@@ -98,14 +101,16 @@ NETWORKS = {
     "ahmed-resnet": {"experiment": "E17", "samples": 64, "classes": 4, "leads": 2},
     "kota-convtransformer": {"samples": 64, "width": 16, "heads": 2, "feed_forward": 32, "layers": 1},
 }
+UNSEEN = {"over height one": unseen.over_height_one, "over time": functools.partial(unseen.over_time, separable=False)}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [*NETWORKS, *UNSEEN])
 def test_the_rebuilt_network_computes_what_zeroed_channels_computed(name):
     """Residual and squeeze-and-excitation connections included: removing is zeroing, only smaller."""
     from ecgdeploy.compression import layers, structured
+    from ecgdeploy.training.loop import joined
 
-    model = models.build(name, **NETWORKS[name])
+    model = UNSEEN[name](width=8) if name in UNSEEN else models.build(name, **NETWORKS[name])
     rng = np.random.default_rng(3)
     model.set_weights([rng.normal(0, 0.5, w.shape) if "variance" not in w.path else rng.uniform(0.5, 2, w.shape)
                        for w in model.weights])
@@ -116,10 +121,11 @@ def test_the_rebuilt_network_computes_what_zeroed_channels_computed(name):
         if len(gone) and layer.weights:
             values = layer.get_weights()
             for value in values if layer.name in removal.map.producers else values[:2]:
-                value[..., gone] = 0
+                taps = value.ndim > 2 and value.shape[-1] == 1 and layer.name not in removal.map.producers
+                value[(..., gone, slice(None)) if taps else (..., gone)] = 0  # depthwise: its last axis is another
             layer.set_weights(values)
     x = [rng.normal(size=(3, *tensor.shape[1:])).astype(np.float32) for tensor in model.inputs]
-    wanted, found = np.asarray(model(x, training=False)), np.asarray(smaller(x, training=False))
+    wanted, found = (np.asarray(joined(network(x, training=False))) for network in (model, smaller))
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
     assert removal.macs_after == layers.macs(smaller)
     assert smaller.count_params() < model.count_params() and removal.macs_after < removal.macs_before

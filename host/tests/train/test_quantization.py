@@ -113,7 +113,7 @@ def test_ranges_are_the_true_extremes_of_the_calibration_windows(trained):
     windows = TinyTask().calibration().inputs
     limits = qat.observe(qat.load(trained.model), windows, batch=7)
     assert limits[""] == (float(windows.min()), float(windows.max()))
-    assert limits["block1_relu"][0] == 0.0 < limits["block1_relu"][1]
+    assert limits["block1_conv"][0] == 0.0 < limits["block1_conv"][1]
 
 
 def test_a_spike_in_the_calibration_set_does_not_coarsen_every_step(trained):
