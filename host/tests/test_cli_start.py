@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 
@@ -13,6 +14,8 @@ from ecgdeploy.cli import COMMANDS
 
 HEAVY = ("tensorflow", "ai_edge_litert", "tflite_micro", "keras", "matplotlib", "scipy", "sklearn", "wfdb", "pydantic")
 HELP_CPU_SECONDS = 0.3
+# what the seconds are on the machine they were stated for: so many starts of a Python that does nothing (12 ms there)
+HELP_STARTS = 25
 
 
 def run(*args, **environment):
@@ -50,14 +53,18 @@ def test_no_command_imports_a_heavy_package_before_it_runs():
 
 
 def test_help_costs_less_than_the_stated_cpu_time():
-    """Processor time, not wall-clock time; the least of three runs, so that a busy machine does not decide."""
-    spent = []
-    for _ in range(3):
-        before = os.times()
-        assert run("--help").returncode == 0
-        after = os.times()
-        spent.append(after.children_user + after.children_system - before.children_user - before.children_system)
-    assert min(spent) < HELP_CPU_SECONDS
+    """Processor time, not wall-clock time; the least of some runs, so that a busy or a slow machine does not decide."""
+
+    def least(*words):
+        spent = []
+        for _ in range(3):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        return min(spent)
+
+    assert least("-m", "ecgdeploy", "--help") < max(HELP_CPU_SECONDS, HELP_STARTS * least("-c", "pass"))
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -25,13 +25,17 @@ ICOUNT_SHIFT = 7
 EXIT_FAULT = 70  # firmware/port/mps2/startup.c
 CHUNK = 65536
 STDERR_TAIL = 300
+# a process that has closed its output is about to end; a busy computer takes its time over it
+END_S = 10.0
 _PR_SET_PDEATHSIG = 1
+# loaded here: between fork and exec, other threads' locks may be held for ever
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def _die_with_parent() -> None:
     """In the child, before exec: die when the host program dies, so that no emulator is orphaned."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class ProcessTransport(Transport):
@@ -113,7 +117,7 @@ class ProcessTransport(Transport):
             return
         if not data:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(1.0)
+                process.wait(END_S)
             raise LineLost(self.post_mortem() or "the process closed its output")
         self._inbox += data
 
@@ -131,7 +135,7 @@ class ProcessTransport(Transport):
                     self._take(process)
             except BrokenPipeError as error:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(1.0)
+                    process.wait(END_S)
                 raise LineLost(self.post_mortem() or "the process closed its input") from error
 
     def close(self) -> None:

@@ -115,19 +115,22 @@ def test_shards_read_like_one_array(task, tmp_path):
 
 @pytest.mark.slow
 def test_two_workers_train_what_one_trains(tmp_path):
-    ports = []
-    for _ in range(2):
-        with socket.socket() as free:
-            free.bind(("localhost", 0))
-            ports.append(free.getsockname()[1])
-    cluster = {"worker": [f"localhost:{p}" for p in ports]}
+    # two ports kept until the end: bound, not listening, and shared with the workers only
+    held = [socket.socket() for _ in range(2)]
+    for port in held:
+        port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        port.bind(("localhost", 0))
+    cluster = {"worker": [f"localhost:{port.getsockname()[1]}" for port in held]}
     # no dropout: the workers' random streams are their own
     overrides = {"epochs": 1, "checkpoint_steps": 0, "model.options.dropout": 0.0}
     workers = [
         in_process(
             tmp_path / f"worker{index}",
             overrides | {"distribution.strategy": "multi-worker"},
-            {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})},
+            {
+                "TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}),
+                "TF_GRPC_REUSE_PORT": "1",
+            },
         )
         for index in range(2)
     ]
@@ -137,6 +140,8 @@ def test_two_workers_train_what_one_trains(tmp_path):
     finally:
         for process in everyone:
             process.kill()
+        for port in held:
+            port.close()
     assert [process.returncode for process in everyone] == [0, 0, 0], outputs[0][1][-2000:]
     figures = [json.loads(out.splitlines()[-1]) for out, _ in outputs]
     assert figures[0] == figures[1]
