@@ -70,11 +70,11 @@ def kill_after(steps, error):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """TensorFlow as the library sets it up, before any test or fixture touches it."""
+    """TensorFlow as the library sets it up, and the same networks whatever ran before, for a test and its fixtures."""
     if item.get_closest_marker("train"):
         from ecgdeploy.training import runtime
 
-        runtime.tensorflow(1)
+        runtime.tensorflow(1).keras.utils.set_random_seed(1)
 
 
 @pytest.fixture(scope="package", autouse=True)
