@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import functools
 import os
 import shutil
 import subprocess
@@ -28,6 +30,21 @@ def cache_folder() -> Path:
     return Path(root or Path.home() / ".cache") / "ecgdeploy" / "host-engines"
 
 
+def _writable_folder() -> Path:
+    """The cache; where it cannot be written (a read-only home), a folder that lasts as long as this process."""
+    folder = cache_folder()
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    return Path(_passing_folder().name)
+
+
+@functools.cache
+def _passing_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="ecgdeploy-engines-")
+
+
 def compile_host(engine: GeneratedEngine, flags: Sequence[str] = FLAGS) -> Path:
     """Compile `engine` into a shared library, or find it in the cache.
 
@@ -43,7 +60,7 @@ def compile_host(engine: GeneratedEngine, flags: Sequence[str] = FLAGS) -> Path:
     includes = [f"-I{firmware / f}" for f in engine.include_folders]
     sources = [firmware / source for source in engine.kernel_sources]
     headers = sorted(h for folder in engine.include_folders for h in (firmware / folder).glob("*.h"))
-    texts = [" ".join(flags).encode(), *(path.read_bytes() for path in (*sources, *headers))]
+    texts = [_identity(compiler), " ".join(flags).encode(), *(path.read_bytes() for path in (*sources, *headers))]
     # the kernels are the same for most models, and most of what there is to compile
     objects = ("-r", "-nostdlib", *(flag for flag in flags if flag != "-shared"))
     kernels = _compiled(texts, ".o", [compiler, *objects, *includes, *map(str, sources)], {})
@@ -51,9 +68,16 @@ def compile_host(engine: GeneratedEngine, flags: Sequence[str] = FLAGS) -> Path:
     return _compiled([*texts, *written.values()], ".so", [compiler, *flags, *includes, str(kernels)], written)
 
 
+@functools.cache
+def _identity(compiler: str) -> bytes:
+    """Which compiler it is, and for what machine: a home may be shared by several."""
+    asked = ("--version", "-dumpmachine")
+    return b"".join(subprocess.run([compiler, word], capture_output=True, check=False).stdout for word in asked)
+
+
 def _compiled(inputs: Sequence[bytes], suffix: str, command: Sequence[str], written: Mapping[str, bytes]) -> Path:
     """What `command` makes of its sources and of the C files of `written`, kept by the hash of `inputs`."""
-    result = cache_folder() / (sha256_bytes(b"\0".join(inputs))[:32] + suffix)
+    result = _writable_folder() / (sha256_bytes(b"\0".join(inputs))[:32] + suffix)
     if result.exists():
         return result
     with tempfile.TemporaryDirectory() as name:
@@ -68,7 +92,6 @@ def _compiled(inputs: Sequence[bytes], suffix: str, command: Sequence[str], writ
         if done.returncode:
             first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr[:200])
             raise BuildError(f"the generated engine does not compile: {first}", "report this with the model file")
-        result.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(result, out.read_bytes())
     return result
 

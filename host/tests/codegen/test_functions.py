@@ -31,6 +31,12 @@ def test_random_functions_on_the_emulated_board():
     on_the_board(many_functions(40, PER_MODEL), 40, 4)
 
 
+def test_a_home_that_cannot_be_written_only_costs_the_compiler_again(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ECGDEPLOY_CACHE", str(tmp_path / "file"))
+    on_this_machine(many_functions(0, 1), 0, 1)
+
+
 @pytest.mark.parametrize("form", [("int8", 0.05, -3), ("float32",)], ids=lambda form: form[0])
 def test_a_mean_of_one_position_reads_what_streams_in_another_layout_once(form):
     """A convolution's 10 positions, flattened; their mean over the extent of 1 only rescales."""
