@@ -207,7 +207,7 @@ class LiteRtReference:
             else:
                 failure = None
         if failure is not None:
-            detail = (said or [str(failure)])[0]
+            detail = next((line for line in said if not line.startswith("INFO:")), str(failure).splitlines()[0])
             raise ModelError(f"LiteRT ({mode}) refuses the model: {detail}", "try another mode") from failure
         self._inputs = self._interpreter.get_input_details()
         self._outputs = self._interpreter.get_output_details()

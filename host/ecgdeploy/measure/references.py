@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +59,30 @@ def golden(model: Path, inputs: list[np.ndarray], progress: Progress | None = No
 
 REFERENCE_KERNELS = "LiteRT reference kernels (BUILTIN_REF)"
 DELEGATE = "LiteRT XNNPACK"
+BUILTIN = "LiteRT built-in kernels"
+
+
+def litert(model: Path, source: str = DELEGATE) -> tuple[Any, str]:
+    """An interpreter of LiteRT, and what computes in it: XNNPACK refuses some int8 files that the built-in kernels run.
+
+    Raises
+    ------
+    ModelError
+        LiteRT does not load the file.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    kinds = {DELEGATE: OpResolverType.AUTO, BUILTIN: OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
+    kinds = {REFERENCE_KERNELS: OpResolverType.BUILTIN_REF} if source == REFERENCE_KERNELS else kinds
+    for name, kind in kinds.items():
+        try:
+            made = Interpreter(model_path=str(model), num_threads=1, experimental_op_resolver_type=kind)
+            made.allocate_tensors()
+            return made, name
+        except (ValueError, RuntimeError) as error:
+            failure = error
+    raise ModelError(f"{model.name}: LiteRT cannot load it: {str(failure).splitlines()[0]}",
+                     "the file may be damaged; convert the model again") from failure
 
 
 def litert_stored(model: Path, inputs: list[np.ndarray], source: str) -> Golden:
@@ -67,15 +92,11 @@ def litert_stored(model: Path, inputs: list[np.ndarray], source: str) -> Golden:
     ----------
     model : a .tflite file.
     inputs : one array [n, *tensor shape without batch] per model input, stored values.
-    source : `REFERENCE_KERNELS` or `DELEGATE`.
+    source : `REFERENCE_KERNELS` or `DELEGATE` (then `BUILTIN` where that refuses the file).
     """
     from importlib.metadata import version
 
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    resolver = OpResolverType.BUILTIN_REF if source == REFERENCE_KERNELS else OpResolverType.AUTO
-    interpreter = Interpreter(model_path=str(model), num_threads=1, experimental_op_resolver_type=resolver)
-    interpreter.allocate_tensors()
+    interpreter, source = litert(model, source)
     ins, outs = interpreter.get_input_details(), interpreter.get_output_details()
 
     def run(values: list[np.ndarray]) -> list[np.ndarray]:
@@ -154,22 +175,15 @@ def _run_all(run: Callable, inputs: list[np.ndarray], progress: Progress | None)
 
 @dataclass(frozen=True)
 class LiteRt:
-    """A LiteRT interpreter run on the host (XNNPACK, LiteRT's default), real values in and out."""
+    """LiteRT on the host (XNNPACK, its default, where that takes the file), real values in and out."""
 
     path: Path
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Real inputs [n, ...] to real outputs [n, size], in the order of the model's output tensors."""
-        from ai_edge_litert.interpreter import Interpreter
-
         from ecgdeploy.measure.model import litert_coding, paired
 
-        try:
-            interpreter = Interpreter(model_path=str(self.path), num_threads=1)
-            interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise ModelError(f"{self.path.name}: LiteRT cannot load it: {str(error).splitlines()[0]}",
-                             "the file may be damaged; convert the model again") from error
+        interpreter, _ = litert(self.path)
         ins, outs = interpreter.get_input_details(), interpreter.get_output_details()
         codings_in, codings_out = [litert_coding(d) for d in ins], [litert_coding(d) for d in outs]
         arrays = paired(codings_in, inputs)

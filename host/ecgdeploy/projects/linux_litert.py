@@ -52,6 +52,11 @@ def render(request: Request) -> Project:
     kernels = str(request.options.get("kernels", KERNELS[0]))
     if kernels not in KERNELS:
         raise UsageError(f"LiteRT has no kernels '{kernels}'", f"choose one of {', '.join(KERNELS)}")
+    if kernels == KERNELS[0]:
+        try:
+            LiteRtReference(request.model.data)
+        except ModelError as error:  # its built-in kernels for Arm were up to 37 steps off on such a file
+            raise ModelError(f"{request.model.name}: {error.message}", "choose --engine static") from error
     runtime = litert_library()
     files = firmware_files((*FOLDERS, "engine/litert"))
     files["generated/ecgd_litert_model.h"] = _header(request, kernels).encode()

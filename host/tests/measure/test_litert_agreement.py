@@ -28,3 +28,24 @@ def test_float_outputs_may_differ_in_their_last_bits():
     here = Golden([np.array([[0.25, 0.75]], dtype=np.float32)], "here")
     assert repeats_litert([np.array([[0.2500001, 0.75]], dtype=np.float32)], here)
     assert not repeats_litert([np.array([[0.2501, 0.75]], dtype=np.float32)], here)
+
+
+def test_a_file_that_xnnpack_refuses_is_run_by_the_built_in_kernels(monkeypatch):
+    """Seen on int8 networks with squeeze and excitation: the host's column must not end a measurement."""
+    from ai_edge_litert import interpreter as litert_module
+
+    from ecgdeploy import zoo
+    from ecgdeploy.measure.references import BUILTIN, DELEGATE, REFERENCE_KERNELS, LiteRt, litert
+
+    model, real = zoo.preset("beat-cnn").int8, litert_module.Interpreter
+
+    def refusing(*args, experimental_op_resolver_type, **others):
+        if experimental_op_resolver_type == litert_module.OpResolverType.AUTO:
+            raise RuntimeError("failed to create XNNPACK runtime")
+        return real(*args, experimental_op_resolver_type=experimental_op_resolver_type, **others)
+
+    assert litert(model)[1] == DELEGATE
+    monkeypatch.setattr(litert_module, "Interpreter", refusing)
+    assert litert(model)[1] == BUILTIN
+    assert litert(model, REFERENCE_KERNELS)[1] == REFERENCE_KERNELS
+    assert LiteRt(model).run([np.zeros((1, 256, 1), np.float32)])[0].shape == (1, 3)
