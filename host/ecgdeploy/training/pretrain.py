@@ -27,8 +27,10 @@ SKIPPED = "skipped.json"
 VALIDATION_FRAMES = 4096
 
 
-def divided(upstream: Upstream, share: float, seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Records of the persons that train, and of those that validate (at least one).
+def divided(
+    upstream: Upstream, share: float, seed: int, more: int = 0
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Records of the persons that train, and of those that validate: at least one, and `more` of them.
 
     Raises
     ------
@@ -38,7 +40,7 @@ def divided(upstream: Upstream, share: float, seed: int) -> tuple[tuple[str, ...
     persons = sorted({upstream.patient(name) for name in upstream.names})
     if len(persons) < 2:
         raise DataError(f"{upstream.name}: {len(persons)} person", "pre-training and its validation need two")
-    held = np.random.default_rng(seed).permutation(persons)[: max(1, round(share * len(persons)))]
+    held = np.random.default_rng(seed).permutation(persons)[: max(1, round(share * len(persons))) + more]
     kept_back = set(held.tolist())
     train = tuple(name for name in upstream.names if upstream.patient(name) not in kept_back)
     return train, tuple(name for name in upstream.names if upstream.patient(name) in kept_back)
@@ -111,6 +113,7 @@ def _indices(
     if path.exists():
         with np.load(path) as kept:
             if str(kept["key"]) == key:
+                names = divided(upstream, part.held_out, seed, int(kept["more"]))
                 skipped = json.loads((folder / SKIPPED).read_text())
                 classes = tuple(kept["classes"].tolist())
                 first, second = (
@@ -118,18 +121,27 @@ def _indices(
                     for i, role in enumerate(("training", "validation"))
                 )
                 return first, second
-    train = frames.index(upstream, part, names[0], seed, progress)
-    held = frames.index(upstream, part, names[1], seed, progress)
-    # a class that nobody who trains has cannot be learned; its frames are left out of both sets
-    there = [name for i, name in enumerate(train.classes) if (train.target == i).any()]
-    train, held = frames.only(train, there), frames.only(held, there)
-    if not len(held.target):
-        raise DataError(f"{upstream.name}: no validation frame for task {part.task}", "raise pretrain.held_out")
+    more = 0
+    while True:
+        train = frames.index(upstream, part, names[0], seed, progress)
+        held = frames.index(upstream, part, names[1], seed, progress)
+        # a class that nobody who trains has cannot be learned; its frames are left out of both sets
+        there = [name for i, name in enumerate(train.classes) if (train.target == i).any()]
+        train, held = frames.only(train, there), frames.only(held, there)
+        following = divided(upstream, part.held_out, seed, more + 1)
+        if len(held.target) or not held.skipped or not following[0]:
+            break
+        more, names = more + 1, following  # whoever was to validate is damaged: the next person does
+    for what, found in (("training", train), ("validation", held)):
+        if not len(found.target):
+            reasons = "".join(f"; {name}: {why}" for name, why in list(found.skipped.items())[:1])
+            raise DataError(f"{upstream.name}: no {what} frame for task {part.task}{reasons}",
+                            "give other recordings, choose another task, or raise pretrain.held_out")
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / SKIPPED, json.dumps([train.skipped, held.skipped], indent=1) + "\n")
     temporary = folder / f"{INDEX}.part.npz"
     tables = {n: np.stack([i.record, i.start, i.target]) for n, i in (("training", train), ("validation", held))}
-    np.savez(temporary, key=np.array(key), classes=np.array(there), **tables)  # type: ignore[arg-type]
+    np.savez(temporary, key=np.array(key), more=np.array(more), classes=np.array(there), **tables)  # type: ignore[arg-type]
     temporary.replace(path)
     return train, held
 

@@ -101,6 +101,25 @@ def test_a_damaged_record_is_skipped_named_and_counted(tmp_path):
     assert done.manifest["records"] == 4 and done.manifest["positives"].keys() == {"normal", "V"}
 
 
+def test_where_the_damaged_record_was_to_validate_the_next_person_does(tmp_path):
+    part = settings().pretrain
+    seed = next(n for n in range(99) if pretrain.divided(TOY, 0.25, n)[1] == ("damaged",))
+    train, held = pretrain._indices(TOY, part, seed, tmp_path, lambda *_: None)
+    assert held.skipped.keys() == {"damaged"} and len(held.names) == 2 and len(train.names) == 3
+    assert len(held.target) and len(train.target) and not set(held.names) & set(train.names)
+    # a resumed run reads the same back
+    again = pretrain._indices(TOY, part, seed, tmp_path, lambda *_: None)
+    assert [i.names for i in again] == [train.names, held.names]
+    assert all(np.array_equal(a.start, b.start) for a, b in zip(again, (train, held), strict=True))
+
+
+def test_recordings_that_are_all_damaged_end_in_one_line(tmp_path):
+    bad = dataclasses.replace(TOY, names=("damaged", "damaged2"), record=lambda _: record("damaged"))
+    with pytest.raises(DataError, match=r"no training frame for task beat; damaged.*: damaged.dat: 3 of 9000") as error:
+        pretrain._indices(bad, settings().pretrain, 1, tmp_path, lambda *_: None)
+    assert "\n" not in error.value.message
+
+
 @pytest.mark.train
 def test_a_pre_training_killed_again_and_again_resumes_to_the_same_weights(tmp_path):
     undisturbed = pretrain.pretrain(settings(), tmp_path / "a", upstream=TOY, threads=1)
