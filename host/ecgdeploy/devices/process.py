@@ -23,6 +23,8 @@ MACHINE = "mps2-an386"  # a Cortex-M4F
 # 2^7 ns of virtual time an instruction: the emulated counter then resolves single instructions
 ICOUNT_SHIFT = 7
 EXIT_FAULT = 70  # firmware/port/mps2/startup.c
+# a pipe loses nothing: silence is an emulator that waits for a busy processor, and a dead one closes the pipe
+EMULATOR_LATENCY_S = 10.0
 CHUNK = 65536
 STDERR_TAIL = 300
 # a process that has closed its output is about to end; a busy computer takes its time over it
@@ -209,4 +211,6 @@ def qemu_transport(
     # without a chardev, QEMU's console is its own standard input and output
     command += ["-serial", "stdio" if uart else "none"]
     command += ["-semihosting-config", f"enable=on,target=native,arg={'uart' if uart else 'console'}"]
-    return ProcessTransport(command, f"emulated board ({Path(elf).name})")
+    transport = ProcessTransport(command, f"emulated board ({Path(elf).name})")
+    transport.latency_s = EMULATOR_LATENCY_S
+    return transport

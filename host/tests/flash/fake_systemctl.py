@@ -17,7 +17,7 @@ HOME, RUN = Path(os.environ["FAKE_HOME"]), Path(os.environ["FAKE_RUN"])
 EMULATOR = os.environ["FAKE_EMULATOR"].split()
 UNITS = HOME / "etc/systemd/system"
 PID = RUN / "pid"
-READY_S = 20.0
+READY_S = 120.0
 
 
 def placed(text: str) -> str:

@@ -95,7 +95,7 @@ def build(folder: Path, main: str, kernels: Sequence[str], flags: Sequence[str] 
     return image
 
 
-def run(image: Path, seconds: int = 120) -> str:
+def run(image: Path, seconds: int = 600) -> str:
     """Run an image; returns what it printed. Raises where it exits with anything but 0."""
     result = subprocess.run(
         ["qemu-system-arm", "-M", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "null",
