@@ -48,6 +48,7 @@ def diff(
 ) -> None:
     """Compare with TFLM's reference kernels, bit for bit. Exit code 0: identical; 1: not."""
     from ecgdeploy.boards import load_board
+    from ecgdeploy.graph.settle import settled_file
     from ecgdeploy.measure import layers as work
     from ecgdeploy.projects.sources import read_model
 
@@ -63,7 +64,7 @@ def diff(
             device = work.board_runner(data, port, device)
         if layers:
             report = work.diff_layers(
-                data, given, device, work.golden_runner, progress=lambda line: click.echo(line, err=True)
+                settled_file(data), given, device, work.golden_runner, progress=lambda line: click.echo(line, err=True)
             )
         else:
             one, other = device(data), work.golden_runner(data)

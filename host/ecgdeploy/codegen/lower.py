@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.constants import of_zero_states
 from ecgdeploy.codegen.lower_conv import CONV_HANDLERS
 from ecgdeploy.codegen.lower_elementwise import ELEMENT_HANDLERS
 from ecgdeploy.codegen.lower_float import FLOAT_HANDLERS
@@ -44,7 +45,7 @@ def lower(graph: Graph) -> ir.Network:
     ModelError
         An operator is used in a form that the static engine does not run (named, with what to do).
     """
-    graph = simplify(graph)
+    graph = of_zero_states(simplify(graph))
     low = Lowering(graph)
     for number, index in enumerate(graph.inputs):
         value = low.new_value(graph.tensors[index], low.input_layout(index))

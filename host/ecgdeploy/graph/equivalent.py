@@ -1,6 +1,7 @@
 """The same model in operators that TFLM runs rightly, so that it can be the reference of a file that has others.
 
-TFLM has no TILE, no GELU, no REDUCE_MAX of 16 bits, and takes the batch of a stretched (dilated) convolution for 1.
+TFLM has no TILE, no GELU, no REDUCE_MAX of 16 bits, takes the batch of a stretched (dilated) convolution for 1, and
+the shapes of a file converted with any batch size (`ecgdeploy.graph.settle`) as they are written.
 A TILE is copies side by side, a maximum over neighbouring dimensions is a pool, and the three operators of a stretched
 convolution are a PAD and one convolution with a dilation; none touches arithmetic. A GELU of bytes is a choice from the
 256 results that LiteRT gives.
@@ -18,6 +19,7 @@ import numpy as np
 from ecgdeploy.errors import ModelError
 from ecgdeploy.graph.reader import read_tflite
 from ecgdeploy.graph.rewrite import opcode, pack, prune, unpack
+from ecgdeploy.graph.settle import write_settled
 from ecgdeploy.graph.shapes import reduction_axes
 from ecgdeploy.graph.simplify import simplify
 from ecgdeploy.graph.types import Graph, Operator
@@ -30,7 +32,7 @@ Run = Callable[[bytes, np.ndarray], np.ndarray]
 
 def runs_in_tflm(graph: Graph) -> bool:
     """Whether TFLM runs every operator of a file rightly, as far as is known."""
-    return not any(o.kind in _REWRITTEN or _wide_maximum(graph, o) for o in graph.operators)
+    return not graph.settled and not any(o.kind in _REWRITTEN or _wide_maximum(graph, o) for o in graph.operators)
 
 
 def _wide_maximum(graph: Graph, operator: Operator) -> bool:
@@ -61,6 +63,8 @@ def for_tflm(model: bytes, run: Run) -> bytes | None:
     if not all(maxima.values()):
         return None
     found = unpack(model)
+    if file.settled:
+        write_settled(found, file)
     _Rewriting(found, graph, folded, maxima, run).run()
     prune(found)
     found.signatureDefs = None
@@ -81,7 +85,7 @@ class _Rewriting:
         self, model: Any, graph: Graph, folded: list[Operator], maxima: dict[int, tuple[int, int, int] | None], run: Run
     ) -> None:
         self.model, self.graph, self.maxima, self.litert = model, graph, maxima, run
-        self.sub = model.subgraphs[0]
+        self.sub, self.settled = model.subgraphs[0], graph.settled
         self.folded = {o.index: o for o in folded}
         # the reshape in the place of BATCH_TO_SPACE_ND: what a folded convolution writes -> the file's tensor
         self.results = {o.inputs[0]: o for o in graph.operators if o.kind == "RESHAPE"}
@@ -90,6 +94,8 @@ class _Rewriting:
         kept: list[Any] = []
         late: dict[int, list[Any]] = {}  # place of a BATCH_TO_SPACE_ND -> what stands there now
         for number, operator in enumerate(self.sub.operators):
+            if number in self.settled:
+                continue
             if number in late:
                 kept += late[number]
             elif number in self.folded:

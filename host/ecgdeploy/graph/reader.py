@@ -12,6 +12,7 @@ from ecgdeploy.errors import ModelError
 from ecgdeploy.graph import schema
 from ecgdeploy.graph.checks import check_graph, check_supported
 from ecgdeploy.graph.flatbuffer import Damaged, Table
+from ecgdeploy.graph.settle import settle
 from ecgdeploy.graph.types import ITEM_BYTES, Graph, Operator, Quantization, Tensor
 from ecgdeploy.provenance import sha256_bytes
 
@@ -70,6 +71,7 @@ def read_tflite(source: Path | str | bytes, *, supported: bool = True, name: str
     except Damaged as damage:
         raise ModelError(f"{label}: damaged or truncated .tflite file: {damage}", _REEXPORT) from damage
     check_graph(graph)
+    graph = settle(graph)
     if supported:
         check_supported(graph)
     return graph
@@ -81,12 +83,13 @@ def _read(data: bytes, label: str) -> Graph:
     if version != 3:
         raise Damaged(f"schema version {version}, not 3")
     subgraphs = model.tables(schema.MODEL_SUBGRAPHS, MAX_TABLES)
+    kinds = [_kind(code) for code in model.tables(schema.MODEL_OPERATOR_CODES, MAX_TABLES)]
     if len(subgraphs) != 1:
+        what = _loop(subgraphs[0], kinds) if subgraphs else ""
         raise ModelError(
-            f"{label}: has {len(subgraphs)} subgraphs (control flow such as WHILE or IF), one is supported",
+            f"{label}: {what or 'has'} {len(subgraphs)} subgraphs (control flow such as WHILE or IF), one is supported",
             "export without loops: give LSTM and GRU layers unroll=True, or an LSTM as UNIDIRECTIONAL_SEQUENCE_LSTM",
         )
-    kinds = [_kind(code) for code in model.tables(schema.MODEL_OPERATOR_CODES, MAX_TABLES)]
     buffers = model.tables(schema.MODEL_BUFFERS, 4 * MAX_TABLES)
     sub = subgraphs[0]
     tensors = tuple(
@@ -114,6 +117,17 @@ def _read(data: bytes, label: str) -> Graph:
         tensors, operators, inputs, outputs, sha256_bytes(data), label,
         tuple(names.get(i, tensors[i].name) for i in outputs),
     )  # fmt: skip
+
+
+def _loop(graph: Table, kinds: list[str]) -> str:
+    """First operator that runs another subgraph, with what it writes: its name tells the layer."""
+    names = [table.text(schema.TENSOR_NAME, 256) for table in graph.tables(schema.SUBGRAPH_TENSORS, MAX_TABLES)]
+    for index, table in enumerate(graph.tables(schema.SUBGRAPH_OPERATORS, MAX_TABLES)):
+        operator = _operator(index, table, kinds, len(names))
+        if operator.kind in ("WHILE", "IF", "CALL", "CALL_ONCE"):
+            written = f" (tensor {operator.outputs[-1]} '{names[operator.outputs[-1]]}')" if operator.outputs else ""
+            return f"{operator}{written} runs one of"
+    return ""
 
 
 def _signature_names(model: Table) -> dict[int, str]:

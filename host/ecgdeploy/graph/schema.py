@@ -81,7 +81,8 @@ BUILTINS: dict[str, tuple[int, str]] = {
     "PRELU": (54, ""), "TRANSPOSE_CONV": (67, "TransposeConvOptions"), "TILE": (69, ""),
     "UNPACK": (88, "UnpackOptions"), "SQUARE": (92, ""), "ABS": (101, ""), "ELU": (111, ""),
     "SPACE_TO_BATCH_ND": (38, ""), "BATCH_TO_SPACE_ND": (37, ""), "REVERSE_V2": (105, ""),
-    "BATCH_MATMUL": (126, "BatchMatMulOptions"), "GELU": (150, "GeluOptions"),
+    "BATCH_MATMUL": (126, "BatchMatMulOptions"), "GELU": (150, "GeluOptions"), "REDUCE_PROD": (81, "ReducerOptions"),
+    "FILL": (94, ""),
 }  # fmt: skip
 KIND_OF_CODE = {code: kind for kind, (code, _) in BUILTINS.items()}
 

@@ -64,22 +64,42 @@ def check_shapes(graph: Graph, operator: Operator) -> None:
             text = f"{graph.name}: {operator} turns {before} into {after}"
             raise ModelError(text, "export with batch 1 (keras.Input(..., batch_size=1)) and fixed lengths")
         return
-    rule = _RULES.get(operator.kind)
-    if rule is None:
-        return
     tensors = [graph.tensors[i] if i >= 0 else None for i in operator.inputs]
     try:
-        _need(tensors[0] is not None, "its first input is absent")
-        needed = _OPERANDS.get(operator.kind, 1)
-        _need(len(tensors) >= needed and all(t is not None for t in tensors[:needed]), f"needs {needed} inputs")
-        result = rule(operator, tensors)
-        expected = result if isinstance(result, list) else [result]
+        expected = _expected(operator, tensors)
+        if expected is None:
+            return
         given = [graph.tensors[i].shape for i in operator.outputs]
         _need(len(given) == len(expected), f"has {len(given)} outputs, not {len(expected)}")
         for is_shape, should in zip(given, expected, strict=True):
             _need(is_shape == should, f"output shape {list(is_shape)}, its inputs give {list(should)}")
     except _Refusal as refusal:
         raise ModelError(f"{graph.name}: {operator}: {refusal}", "export the model again") from None
+
+
+def infer_shapes(operator: Operator, tensors: list[Tensor | None]) -> list[tuple[int, ...]] | None:
+    """Shapes of an operator's outputs from its inputs; None where no rule says them.
+
+    Raises
+    ------
+    ModelError
+        As `check_shapes`.
+    """
+    try:
+        return _expected(operator, tensors)
+    except _Refusal as refusal:
+        raise ModelError(f"{operator}: {refusal}", "export the model again") from None
+
+
+def _expected(operator: Operator, tensors: list[Tensor | None]) -> list[tuple[int, ...]] | None:
+    rule = _RULES.get(operator.kind)
+    if rule is None:
+        return None
+    _need(bool(tensors) and tensors[0] is not None, "its first input is absent")
+    needed = _OPERANDS.get(operator.kind, 1)
+    _need(len(tensors) >= needed and all(t is not None for t in tensors[:needed]), f"needs {needed} inputs")
+    result = rule(operator, tensors)
+    return result if isinstance(result, list) else [result]
 
 
 def _window(

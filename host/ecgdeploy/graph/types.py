@@ -102,6 +102,8 @@ class Graph:
     inputs, outputs : tensor indices
     sha256 : SHA-256 of the file's bytes
     name : what to call the model in messages (file name or "model")
+    settled : indices of the file's operators that were computed when it was read, and whose results' shapes are not
+        those of the file (`ecgdeploy.graph.settle`): TFLM cannot run the file as it is
     """
 
     tensors: tuple[Tensor, ...]
@@ -111,6 +113,7 @@ class Graph:
     sha256: str
     name: str = "model"
     output_names: tuple[str, ...] = ()
+    settled: frozenset[int] = frozenset()
 
     def tensor(self, index: int) -> Tensor:
         """Tensor by index."""

@@ -51,6 +51,8 @@ class ArenaChoice:
 def without_ballast(request: Request) -> tuple[Request, dict[str, str]]:
     """The request with its model as it is embedded: EXPAND_DIMS and RESHAPE folded away, if asked for (the default).
 
+    Of a file converted with any batch size, what computes shapes is folded away in any case.
+
     The model's hash stays that of the file that was given: host and board agree by it on which model it is.
 
     Returns
@@ -61,9 +63,14 @@ def without_ballast(request: Request) -> tuple[Request, dict[str, str]]:
     """
     from ecgdeploy.graph import read_tflite
     from ecgdeploy.graph.fold import checked_fold
+    from ecgdeploy.graph.settle import settled_file
     from ecgdeploy.reference import TflmReference
 
     model = request.model
+    if model.graph.settled:  # as it is, TFLM would take wrong shapes from it
+        data = settled_file(model.data)
+        model = replace(model, data=data, graph=read_tflite(data, supported=False, name=model.name))
+        request = replace(request, model=model)
     if not request.options.get("fold", True):
         return request, {}
     try:

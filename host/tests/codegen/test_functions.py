@@ -8,6 +8,7 @@ from tflite_builder import SAME, VALID, Builder
 
 from ecgdeploy.codegen.host import QUICK, HostEngine
 from ecgdeploy.graph import read_tflite
+from ecgdeploy.measure import layers
 from ecgdeploy.measure.bench.models import random_inputs
 from ecgdeploy.reference import LiteRtReference, golden_reference
 
@@ -83,9 +84,9 @@ def test_windows_of_padding_alone_see_padding(form, taps):
     on_this_machine(b.finish([z]), taps)
 
 
-def test_a_stretched_convolution_is_its_dilated_one():
+def _stretched(seed: int = 5) -> bytes:
     """SPACE_TO_BATCH_ND, CONV_2D, BATCH_TO_SPACE_ND as a dynamic batch leaves them; TFLM runs these wrongly."""
-    draw = np.random.default_rng(5)
+    draw = np.random.default_rng(seed)
     b = Builder()
     x = b.input((1, 21, 3), "int8", 0.05, 7)
     stretched, image = b.tensor((1, 13, 3), "int8", 0.05, 7), b.tensor((1, 1, 13, 3), "int8", 0.05, 7)
@@ -101,7 +102,11 @@ def test_a_stretched_convolution_is_its_dilated_one():
     )
     b.operator("RESHAPE", [made, b.constant(np.array([-1, 11, 4], np.int32))], [flat])
     b.operator("BATCH_TO_SPACE_ND", [flat, block, b.constant(np.array([[0, 1]], np.int32))], [y])
-    model = b.finish([y])
+    return b.finish([y])
+
+
+def test_a_stretched_convolution_is_its_dilated_one():
+    model = _stretched()
     graph = read_tflite(model)
     engine, (reference, name) = (
         HostEngine(graph, flags=QUICK),
@@ -110,6 +115,19 @@ def test_a_stretched_convolution_is_its_dilated_one():
     assert name == "TFLM, rewritten"
     for inputs in random_inputs(graph, 6, 1):
         assert np.array_equal(engine.run(inputs)[0], reference.run(inputs)[0])
+
+
+def test_diff_holds_a_stretched_convolution_against_tflm_and_names_its_end():
+    model = _stretched()
+    inputs = layers.random_inputs(model, 2, seed=1)
+    assert layers.diff_layers(model, inputs, layers.host_runner, layers.golden_runner).whole.different == 0
+
+    def other_weights(file):  # a device with another model in it: only its whole convolution can be run
+        return layers.host_runner(_stretched(seed=6) if file == model else file)
+
+    report = layers.diff_layers(model, inputs, other_weights, layers.golden_runner)
+    assert report.whole.different > 0
+    assert "only the whole model differs" in report.place
 
 
 @pytest.mark.parametrize("times", [(1, 1, 1), (1, 2, 1), (2, 3, 1), (1, 23, 1), (1, 11, 13)])
