@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -54,8 +55,15 @@ class Emitter:
         if read.whole:
             lead = self.plan.trace.windows[read.value].lead * value.channels
             return self.address(read.value) + (f" + {lead}" if lead else "")
+        if self.single(read.value) and not read.before:  # a pool's first window may start before the value does
+            return self.address(read.value)
         times = f" * {value.channels}" if value.channels != 1 else ""
         return f"{self.address(read.value)} + s.at_{stage.index}_{position}{times}"
+
+    def single(self, v: int) -> bool:
+        """Whether a value is one position without padding: it always stands at its window's start."""
+        window = self.plan.trace.windows[v]
+        return self.network.values[v].time == 1 and not window.lead and not window.trail
 
     def describe(self, stage: ir.Stage) -> str:
         """One line: operator, place, shapes, parameters."""
@@ -94,9 +102,14 @@ class Emitter:
         lines = [f"/* {self.describe(stage)} */", f"ECGD_SMALL static int stage_{stage.index}(void)", "{"]
         lines += ["    " + line for line in self.readiness(stage)]
         lines += ["    " + line for line in body]
-        lines.append(f"    s.left_{stage.index} = (position_t)(s.left_{stage.index} - n);")
+        once = outputs_of(self.network, stage) == 1
+        left = "0" if once else f"(position_t)(s.left_{stage.index} - n)"
+        lines.append(f"    s.left_{stage.index} = {left};")
         for i, read in enumerate(stage.reads):
             at = f"s.at_{stage.index}_{i}"
+            if once and (read.whole or self.single(read.value)):
+                lines.append(f"    {at} = FINISHED;" if not self.reads_to_the_end(stage, read) else "")
+                continue
             count = f"n / {read.group}" if read.group != 1 else "n"
             step = f"{count} * {read.stride}" if read.stride != 1 else count
             if self.reads_to_the_end(stage, read):
@@ -108,6 +121,9 @@ class Emitter:
         lines = [line for line in lines if line]
         if stage.writes >= 0:
             lines += ["    " + line for line in self.written(stage, "n")]
+        counted = [line for line in lines if re.search(r"\bn\b", line)]
+        if len(counted) == 1 and counted[0].startswith("    const int n = "):
+            lines.remove(counted[0])
         lines += ["    return 1;", "}"]
         self.source.functions.append("\n".join(lines) + "\n")
 
@@ -171,8 +187,8 @@ class Emitter:
             lines.append(f"    s.filled_{v} = {window.lead + 1};")
             lines.append("}")
             return lines
-        lines.append(f"s.filled_{v} = (position_t)(s.filled_{v} + {count});")
-        return lines
+        added = "1" if self.single(v) else f"(position_t)(s.filled_{v} + {count})"
+        return [*lines, f"s.filled_{v} = {added};"]
 
     def room(self, stage: ir.Stage) -> str:
         """Function that makes room for n positions more of a value, sliding it where needed."""
@@ -180,6 +196,8 @@ class Emitter:
         value, window = self.network.values[v], self.plan.trace.windows[v]
         total = value.time
         lines = [f"ECGD_SMALL static void *room_{v}(int n)", "{"]
+        if self.single(v):
+            return "\n".join([*lines, "    (void)n;", f"    return {self.address(v)};", "}"]) + "\n"
         if window.lead and not self.plan.undisturbed(v):
             bytes_ = window.lead * value.channels * element_bytes(value)
             if isinstance(stage.work, ir.Mean):

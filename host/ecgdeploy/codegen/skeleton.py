@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.c_text import c_text, fill, type_name
+from ecgdeploy.codegen.gate import gate
 from ecgdeploy.codegen.plan import c_type, element_bytes
 from ecgdeploy.codegen.schedule import outputs_of
+from ecgdeploy.codegen.sharing import shared
 
 if TYPE_CHECKING:
     from ecgdeploy.codegen.emit import Emitter
@@ -43,7 +45,8 @@ static void pool_at_edges(void (*pool)(const ecgd_pool_t *, const int16_t *, uin
 
 def render(e: Emitter) -> str:
     """The whole ``ecgd_model.c``."""
-    parts = [_head(e), _memory(e), _state(e), *e.source.constants, _helpers(e), *e.source.functions, _contract(e)]
+    constants, functions = shared(e.source.constants, e.source.functions)
+    parts = [_head(e), _memory(e), _state(e), *constants, _helpers(e), *functions, _contract(e)]
     text = "\n".join(parts)
     for name in ("zero", "fill"):
         if len(re.findall(rf"\b{name}\(", text)) == 1:  # nothing calls it
@@ -226,7 +229,12 @@ def _contract(e: Emitter) -> str:
     network, graph = e.network, e.graph
     steps = [s for s in network.stages if not isinstance(s.work, ir.Input)]
     inputs = [s for s in network.stages if isinstance(s.work, ir.Input)]
-    sweep = "".join(f"    RUN({s.index});\n" for s in steps)
+    closed = gate(network)
+    sweep = ""
+    for stage in steps:
+        sweep += f"    RUN({stage.index});\n"
+        if closed is not None and stage.index == closed[0]:
+            sweep += f"    if ({closed[1]}) {{\n        return fired; /* all others wait for it */\n    }}\n"
 
     def info(indices: tuple[int, ...]) -> str:
         rows = []
