@@ -8,6 +8,9 @@ from typing import Any
 from ecgdeploy.resources import assets
 
 
+NAMES = {"macro_auc": "macro AUROC", "macro_f1": "macro F1", "fmax": "Fmax"}
+
+
 def render(candidates: Sequence[Any], best: Sequence[Any]) -> str:
     """HTML text of `measure.pareto.Candidate`s; those of `best` are on the front."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -19,7 +22,7 @@ def render(candidates: Sequence[Any], best: Sequence[Any]) -> str:
     ordered = sorted(candidates, key=lambda c: (c.board, -c.quality))
     first = ordered[0]
     return environment.get_template("pareto.html.j2").render(
-        metric=first.metric,
+        metric=NAMES.get(first.metric, first.metric),
         data=first.data,
         emulated=any(c.emulated for c in ordered),
         synthetic=any(c.synthetic for c in ordered),
