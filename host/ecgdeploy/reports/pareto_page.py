@@ -7,7 +7,6 @@ from typing import Any
 
 from ecgdeploy.resources import assets
 
-
 NAMES = {"macro_auc": "macro AUROC", "macro_f1": "macro F1", "fmax": "Fmax"}
 
 
