@@ -121,6 +121,16 @@ def _tile(low: Lowering, operator: Operator) -> None:
     move(low, operator, value, x, low.output(operator), extents, steps, 0)
 
 
+def _resize(low: Lowering, operator: Operator) -> None:
+    """Every pixel of an image several times, which is where half-pixel centres lead too."""
+    value, x = low.source(operator)
+    out = low.output(operator)
+    _, height, width, channels = x.shape
+    row = width * channels
+    extents = [x.shape[0] * height, out.shape[1] // height, width, out.shape[2] // width, channels]
+    move(low, operator, value, x, out, extents, [row, 0, channels, 0, 1], 0)
+
+
 def _unpack(low: Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
     axis = operator.options["axis"] % len(x.shape)
@@ -154,5 +164,6 @@ def _transposed_conv(low: Lowering, operator: Operator) -> None:
 
 FUNCTION_HANDLERS: dict[str, Callable[[Lowering, Operator], None]] = {
     "PRELU": _prelu, "MAXIMUM": _extreme, "MINIMUM": _extreme, "GATHER": _gather, "TILE": _tile, "UNPACK": _unpack,
+    "RESIZE_NEAREST_NEIGHBOR": _resize,
     "TRANSPOSE_CONV": _transposed_conv,
 }  # fmt: skip

@@ -19,6 +19,9 @@ _WHAT_TO_DO = {
     "BATCH_TO_SPACE_ND": "export with batch 1: a dilated convolution then stays one CONV_2D",
 }
 _OTHER_TYPE = "quantize to int8 or int16x8 with `ecgdeploy quantize`, or use --engine tflm"
+_FLOAT_ONLY = (
+    "replace that layer, compute it before the model, or convert in float32: `ecgdeploy quantize --precision float32`"
+)
 _DEFAULT_ADVICE = "replace that layer, or build with --engine tflm if `ecgdeploy preflight` allows it"
 
 
@@ -102,7 +105,7 @@ def _check_types(graph: Graph, operator: Operator, dtypes: tuple[str, ...]) -> N
     if first.dtype not in dtypes:
         raise ModelError(
             f"{place}: {first.dtype} activations ({first}); this operator runs in {', '.join(dtypes)}",
-            _WHAT_TO_DO.get(operator.kind, _OTHER_TYPE),
+            _WHAT_TO_DO.get(operator.kind, _FLOAT_ONLY if dtypes == ("float32",) else _OTHER_TYPE),
         )
     if operator.kind not in ("QUANTIZE", "DEQUANTIZE"):
         for index in operator.outputs:

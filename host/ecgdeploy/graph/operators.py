@@ -69,6 +69,7 @@ SUPPORTED: dict[str, Support] = {
     "PACK": Support(_EVERY, "stream"),
     "TILE": Support(_EVERY, "whole"),
     "UNPACK": Support(_EVERY, "whole"),
+    "RESIZE_NEAREST_NEIGHBOR": Support(_EVERY, "whole", "to a multiple of its input (UpSampling2D)"),
     "TRANSPOSE_CONV": Support(_EVERY, "whole", "one or two dimensions"),
     "NEG": Support(("float32",), "stream"),
     "ABS": Support(("float32",), "stream"),

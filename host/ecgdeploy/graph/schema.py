@@ -60,6 +60,7 @@ OPTIONS: dict[str, tuple[int, dict[str, tuple[int, str, float]]]] = {
     "SquaredDifferenceOptions": (76, {}),
     "QuantizeOptions": (89, {}),
     "HardSwishOptions": (91, {}),
+    "ResizeNearestNeighborOptions": (74, {"align_corners": (0, "B", 0), "half_pixel": (1, "B", 0)}),
     "GeluOptions": (116, {"approximate": (0, "B", 0)}),
     "BatchMatMulOptions": (101, {"adj_x": (0, "B", 0), "adj_y": (1, "B", 0), "asymmetric_inputs": (2, "B", 0)}),
 }  # fmt: skip
@@ -82,7 +83,7 @@ BUILTINS: dict[str, tuple[int, str]] = {
     "UNPACK": (88, "UnpackOptions"), "SQUARE": (92, ""), "ABS": (101, ""), "ELU": (111, ""),
     "SPACE_TO_BATCH_ND": (38, ""), "BATCH_TO_SPACE_ND": (37, ""), "REVERSE_V2": (105, ""),
     "BATCH_MATMUL": (126, "BatchMatMulOptions"), "GELU": (150, "GeluOptions"), "REDUCE_PROD": (81, "ReducerOptions"),
-    "FILL": (94, ""),
+    "FILL": (94, ""), "RESIZE_NEAREST_NEIGHBOR": (97, "ResizeNearestNeighborOptions"),
 }  # fmt: skip
 KIND_OF_CODE = {code: kind for kind, (code, _) in BUILTINS.items()}
 

@@ -338,6 +338,15 @@ def _gather(operator: Operator, tensors: list) -> tuple[int, ...]:
     return (*x.shape[:axis], *tensors[1].shape, *x.shape[axis + 1 :])
 
 
+def _resize(operator: Operator, tensors: list) -> tuple[int, ...]:
+    x = tensors[0].shape
+    height, width = _integers(tensors[1], 2)
+    _need(len(x) == 4 and min(height, width) >= 1 and max(height, width) < 1 << 20, f"size {height} x {width}")
+    _need(height % x[1] == 0 and width % x[2] == 0, f"{height} x {width} is no multiple of {x[1]} x {x[2]}")
+    _need(not operator.options["align_corners"], "aligned corners are not supported")
+    return (x[0], height, width, x[3])
+
+
 def _tile(operator: Operator, tensors: list) -> tuple[int, ...]:  # noqa: ARG001
     counts = _integers(tensors[1], len(tensors[0].shape))
     _need(all(1 <= c < 1 << 16 for c in counts), f"repeats {counts}")
@@ -417,7 +426,7 @@ _RULES: dict[str, Callable[[Operator, list], tuple[int, ...] | list[tuple[int, .
     "PRELU": _prelu, "PACK": _pack,
     "MAXIMUM": _elementwise, "MINIMUM": _elementwise, "DIV": _elementwise, "GATHER": _gather,
     "TILE": _tile, "UNPACK": _unpack, "TRANSPOSE_CONV": _transposed_conv, "NEG": _same, "ABS": _same, "SQUARE": _same,
-    "SQRT": _same, "EXP": _same, "ELU": _same, "GELU": _same,
+    "RESIZE_NEAREST_NEIGHBOR": _resize, "SQRT": _same, "EXP": _same, "ELU": _same, "GELU": _same,
 }  # fmt: skip
 
 _OPERANDS = {
@@ -425,5 +434,5 @@ _OPERANDS = {
     "PAD": 2, "SQUARED_DIFFERENCE": 2, "REDUCE_MAX": 2, "TRANSPOSE": 2, "SLICE": 3, "STRIDED_SLICE": 4,
     "SPLIT": 2, "SPLIT_V": 3,
     "BATCH_MATMUL": 2, "REVERSE_V2": 2, "PRELU": 2, "MAXIMUM": 2, "MINIMUM": 2, "DIV": 2, "GATHER": 2, "TILE": 2,
-    "TRANSPOSE_CONV": 3,
+    "TRANSPOSE_CONV": 3, "RESIZE_NEAREST_NEIGHBOR": 2,
 }  # fmt: skip

@@ -11,7 +11,7 @@ from ecgdeploy.graph import Graph, Operator, read_tflite
 from ecgdeploy.graph.checks import check_supported
 from ecgdeploy.preflight.memory import Need, estimate_need
 from ecgdeploy.projects.fit import heaviest
-from ecgdeploy.projects.tflm import choose_arena, without_ballast
+from ecgdeploy.projects.tflm import choose_arena, settled, without_ballast
 from ecgdeploy.projects.tflm_library import find_library, packaged_library, tflm_folder
 from ecgdeploy.projects.tflm_operators import used_operators
 from ecgdeploy.projects.types import Model, Request
@@ -122,6 +122,8 @@ def preflight(
     if engine not in able:
         raise UsageError(f"{board.name} has no engine '{engine}'", f"engines of this board: {', '.join(able)}")
     read = _read(model)
+    if engine == "tflm":
+        read = settled(read)
     flash, ram = board.memory.flash.usable, board.memory.ram.usable
     findings = [_operators(read.graph, engine)]
     need = None

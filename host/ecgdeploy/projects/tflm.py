@@ -63,14 +63,10 @@ def without_ballast(request: Request) -> tuple[Request, dict[str, str]]:
     """
     from ecgdeploy.graph import read_tflite
     from ecgdeploy.graph.fold import checked_fold
-    from ecgdeploy.graph.settle import settled_file
     from ecgdeploy.reference import TflmReference
 
-    model = request.model
-    if model.graph.settled:  # as it is, TFLM would take wrong shapes from it
-        data = settled_file(model.data)
-        model = replace(model, data=data, graph=read_tflite(data, supported=False, name=model.name))
-        request = replace(request, model=model)
+    model = settled(request.model)
+    request = replace(request, model=model)
     if not request.options.get("fold", True):
         return request, {}
     try:
@@ -81,6 +77,17 @@ def without_ballast(request: Request) -> tuple[Request, dict[str, str]]:
         return request, {}
     graph = read_tflite(folded.model, supported=False, name=model.name)
     return replace(request, model=replace(model, data=folded.model, graph=graph)), {"folded": folded.line()}
+
+
+def settled(model: Model) -> Model:
+    """The model with the shapes that a file converted with any batch size leaves to be computed (TFLM does not)."""
+    from ecgdeploy.graph import read_tflite
+    from ecgdeploy.graph.settle import settled_file
+
+    if not model.graph.settled:
+        return model
+    data = settled_file(model.data)
+    return replace(model, data=data, graph=read_tflite(data, supported=False, name=model.name))
 
 
 def definitions(library: TflmLibrary | None) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ecgdeploy.errors import ModelError
 from ecgdeploy.graph import Graph
+from ecgdeploy.graph.operators import SUPPORTED
 
 
 @dataclass(frozen=True)
@@ -105,10 +106,10 @@ def used_operators(graph: Graph) -> list[str]:
     """
     for operator in graph.operators:
         if operator.kind not in TFLM_OPERATORS:
-            raise ModelError(
-                f"{graph.name}: {operator} is not in TFLM",
-                "replace that layer, or run it on a Linux board (engine litert)",
-            )
+            others = "run it on a Linux board (engine litert)"
+            if operator.kind in SUPPORTED:
+                others = f"try --engine static, which has it in {', '.join(SUPPORTED[operator.kind].dtypes)}"
+            raise ModelError(f"{graph.name}: {operator} is not in TFLM", f"replace that layer, or {others}")
     return sorted({operator.kind for operator in graph.operators})
 
 

@@ -182,9 +182,20 @@ def any_broadcast(b, draw, floats):
     return y
 
 
+def resize(b, draw, floats):
+    """Every pixel several times, as UpSampling2D leaves it."""
+    height, width, channels = (int(v) for v in draw.integers(1, 6, 3))
+    size = (height * int(draw.integers(1, 4)), width * int(draw.integers(1, 4)))
+    form = ("float32",) if floats else ("int8", _scale(draw), _zero(draw))
+    x, y = b.input((1, height, width, channels), *form), b.tensor((1, *size, channels), *form)
+    options = ("ResizeNearestNeighborOptions", {"halfPixelCenters": bool(draw.integers(0, 2))})
+    b.operator("RESIZE_NEAREST_NEIGHBOR", [x, b.constant(np.array(size, np.int32))], [y], options)
+    return y
+
+
 KINDS = (
     prelu, extreme, gather, unpack, transposed_conv, transposed_conv, function, bytes_of_both_kinds, any_reduction,
-    any_join, any_pad, any_pad, any_broadcast,
+    any_join, any_pad, any_pad, any_broadcast, resize,
 )  # fmt: skip
 
 

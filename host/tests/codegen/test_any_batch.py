@@ -5,10 +5,12 @@ import pytest
 from same_bytes import on_the_board, on_this_machine
 from tflite_builder import Builder
 
+from ecgdeploy.boards import load_board
 from ecgdeploy.codegen.host import HostEngine
 from ecgdeploy.graph import read_tflite
 from ecgdeploy.graph.settle import settled_file
 from ecgdeploy.measure.bench.models import random_inputs
+from ecgdeploy.preflight import preflight
 from ecgdeploy.reference import TflmReference, golden_reference
 
 TIME, CHANNELS, UNITS = 9, 6, 5
@@ -152,3 +154,10 @@ def test_the_settled_file_is_what_tflm_runs(dtype):
 def test_a_file_whose_shapes_are_right_stays_as_it_is():
     model = _dense("int8", False)
     assert settled_file(model) is model
+
+
+def test_preflight_for_tflm_looks_at_the_settled_file(tmp_path):
+    path = tmp_path / "recurrent.tflite"
+    path.write_bytes(_recurrent("float32", True))
+    report = preflight(path, load_board("nano33ble"), "tflm")
+    assert all(finding.ok for finding in report.findings), report
