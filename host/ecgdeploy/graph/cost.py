@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ecgdeploy.graph.simplify import simplify
 from ecgdeploy.graph.types import Graph, Operator
 
 
@@ -38,6 +39,9 @@ def macs(graph: Graph, operator: Operator) -> int:
     if operator.kind == "DEPTHWISE_CONV_2D":
         _, kernel_h, kernel_w, _ = tensor[operator.inputs[1]].shape
         return tensor[operator.outputs[0]].elements * kernel_h * kernel_w
+    if operator.kind == "TRANSPOSE_CONV":  # every input meets every tap of every output channel
+        x, weights = tensor[operator.inputs[2]], tensor[operator.inputs[1]]
+        return x.elements * weights.elements // x.shape[-1]
     if operator.kind == "FULLY_CONNECTED":
         return tensor[operator.outputs[0]].elements * tensor[operator.inputs[1]].shape[-1]
     if operator.kind == "BATCH_MATMUL":
@@ -52,11 +56,12 @@ def macs(graph: Graph, operator: Operator) -> int:
 def costs(graph: Graph) -> list[OperatorCost]:
     """Cost of every operator, in execution order."""
     result = []
+    counted = _counted(graph)
     for operator in graph.operators:
         inputs = [graph.tensors[i] for i in operator.inputs if i >= 0]
         result.append(
             OperatorCost(
-                operator.index, operator.kind, macs(graph, operator),
+                operator.index, operator.kind, counted.get(operator.index, 0),
                 sum(t.bytes for t in inputs if t.data is not None),
                 sum(graph.tensors[i].bytes for i in operator.outputs),
                 graph.tensors[operator.outputs[0]].shape if operator.outputs else (),
@@ -67,7 +72,14 @@ def costs(graph: Graph) -> list[OperatorCost]:
 
 def total_macs(graph: Graph) -> int:
     """Multiply-accumulates of one inference."""
-    return sum(macs(graph, operator) for operator in graph.operators)
+    return sum(_counted(graph).values())
+
+
+def _counted(graph: Graph) -> dict[int, int]:
+    """MACs by operator; a stretched (dilated) convolution's file says only those of one of its batches."""
+    stretched = any(operator.kind == "SPACE_TO_BATCH_ND" for operator in graph.operators)
+    folded = simplify(graph) if stretched else graph
+    return {operator.index: macs(folded, operator) for operator in folded.operators}
 
 
 @dataclass(frozen=True)

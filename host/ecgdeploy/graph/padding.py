@@ -149,7 +149,8 @@ class _Folding:
         kernel = self.tensors[operator.inputs[1]].shape
         if len(kernel) != 4 or rank not in (1, 2):
             return False
-        explicit = [before - crop for before, crop in zip(pads, crops, strict=True)]
+        x, more = self.before_stretching(x, rank)
+        explicit = [before + pad - crop for before, pad, crop in zip(more, pads, crops, strict=True)]
         extents, outs = list(x.shape[1:-1]), list(result.shape[1:-1])
         if rank == 1 and image.shape[1] == 1:
             explicit, extents, outs, blocks = [0, 0, *explicit], [1, *extents], [1, *outs], [1, *blocks]
@@ -167,6 +168,20 @@ class _Folding:
         self.put(operator, start, x, image, (1, *extents, x.shape[-1]), options, (after.index,))
         self.last[end.index] = Operator("RESHAPE", end.index, (after.index,), end.outputs, MappingProxyType({}))
         return True
+
+
+    def before_stretching(self, x: Tensor, rank: int) -> tuple[Tensor, list[int]]:
+        """What a PAD pads to be stretched ("causal" layers of a dynamic batch), and its amounts; else `x` and none."""
+        pad = self.writer.get(x.index)
+        if pad is None or pad.kind != "PAD" or len(pad.inputs) != 2:
+            return x, [0] * 2 * rank
+        source, amounts = self.tensors[pad.inputs[0]], self.tensors[pad.inputs[1]].data
+        fits = amounts is not None and amounts.shape == (rank + 2, 2) and len(source.shape) == rank + 2
+        if amounts is None or not fits or not _same_scale(source, x) or source.data is not None:
+            return x, [0] * 2 * rank
+        if (amounts < 0).any() or (amounts > _MOST).any() or amounts[0].any() or amounts[-1].any():
+            return x, [0] * 2 * rank
+        return source, [int(v) for v in amounts[1:-1].reshape(-1)]
 
 
 def _elements(shape: tuple[int, ...]) -> int:

@@ -7,7 +7,7 @@ from same_bytes import on_the_board, on_this_machine
 from tflite_builder import SAME, VALID, Builder
 
 from ecgdeploy.codegen.host import QUICK, HostEngine
-from ecgdeploy.graph import read_tflite
+from ecgdeploy.graph import read_tflite, simplify
 from ecgdeploy.measure import layers
 from ecgdeploy.measure.bench.models import random_inputs
 from ecgdeploy.reference import LiteRtReference, golden_reference
@@ -184,3 +184,30 @@ def test_a_gelu_of_bytes_gives_litert_s_results(approximate):
     ):
         assert np.array_equal(ours, golden)
         assert np.array_equal(ours, litert)
+
+
+@pytest.mark.parametrize("before", [4, 8])
+def test_a_causal_stretched_convolution_is_one_dilated_one_that_streams(before):
+    """PAD, SPACE_TO_BATCH_ND, CONV_2D, BATCH_TO_SPACE_ND: Keras' causal, dilated Conv1D of a dynamic batch."""
+    draw = np.random.default_rng(6)
+    b = Builder()
+    time, long = 40, 40 + before
+    x = b.input((1, time, 3), "int8", 0.05, 7)
+    padded = b.tensor((1, long, 3), "int8", 0.05, 7)
+    stretched, image = b.tensor((1, long // 2, 3), "int8", 0.05, 7), b.tensor((1, 1, long // 2, 3), "int8", 0.05, 7)
+    out = long // 2 - 2
+    made, flat = b.tensor((1, 1, out, 4), "int8", 0.1, -9), b.tensor((1, out, 4), "int8", 0.1, -9)
+    y = b.tensor((1, 2 * out, 4), "int8", 0.1, -9)
+    block, none = b.constant(np.array([2], np.int32)), b.constant(np.array([[0, 0]], np.int32))
+    b.operator("PAD", [x, b.constant(np.array([[0, 0], [before, 0], [0, 0]], np.int32))], [padded])
+    b.operator("SPACE_TO_BATCH_ND", [padded, block, none], [stretched])
+    b.operator("EXPAND_DIMS", [stretched, b.constant(np.array(1, np.int32))], [image])
+    weights = b.constant(draw.integers(-127, 128, (4, 1, 3, 3)).astype(np.int8), scale=np.full(4, 0.01))
+    bias = b.constant(draw.integers(-900, 900, 4).astype(np.int32), scale=np.full(4, 0.0005))
+    options = ("Conv2DOptions", {"padding": VALID, "strideH": 1, "strideW": 1})
+    b.operator("CONV_2D", [image, weights, bias], [made], options)
+    b.operator("RESHAPE", [made, b.constant(np.array([-1, out, 4], np.int32))], [flat])
+    b.operator("BATCH_TO_SPACE_ND", [flat, block, none], [y])
+    model = b.finish([y])
+    assert [o.kind for o in simplify(read_tflite(model)).operators if o.kind != "RESHAPE"] == ["CONV_2D"]
+    on_this_machine(model, before)
