@@ -172,7 +172,7 @@ def preflight(bundle: Bundle, remote: Remote, base: str = BASE) -> None:
     """
     manifest = bundle.manifest
     # the disk that the releases' folder lies on, or will lie on
-    place = f"$(d={base}; while [ ! -d $d ]; do d=$(dirname $d); done; echo $d)"
+    place = f'"$(d={base}; while [ ! -d "$d" ]; do d=$(dirname "$d"); done; echo "$d")"'
     asked = (
         "uname -m; getconf GNU_LIBC_VERSION 2>/dev/null || echo none; "
         "cat /proc/device-tree/model 2>/dev/null | tr -d '\\0'; echo; "

@@ -302,7 +302,8 @@ def test_a_board_without_platformio_is_refused() -> None:
 FAKE_PIO = """#!/bin/sh
 # stands in for PlatformIO: compiles one object for the core and puts it where PlatformIO would
 while [ $# -gt 0 ]; do case $1 in -d) folder=$2; shift;; -e) environment=$2; shift;; esac; shift; done
-out=$folder/.pio/build/$environment
+cd "$folder" || exit 1
+out=.pio/build/$environment
 mkdir -p $out/lib123
 cat > $out/x.c <<EOF
 const int table[64] = {1};

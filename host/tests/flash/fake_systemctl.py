@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -14,23 +15,23 @@ import sys
 from pathlib import Path
 
 HOME, RUN = Path(os.environ["FAKE_HOME"]), Path(os.environ["FAKE_RUN"])
-EMULATOR = os.environ["FAKE_EMULATOR"].split()
+EMULATOR = shlex.split(os.environ["FAKE_EMULATOR"])
 UNITS = HOME / "etc/systemd/system"
 PID = RUN / "pid"
 READY_S = 120.0
 
 
 def placed(text: str) -> str:
-    """Text of a file of the board with paths as they are here."""
+    """Text of a file of the board, for the shell, with paths as they are here."""
     for name in ("/opt/ecgdeploy", "/etc/systemd/system"):
-        text = text.replace(name, f"{HOME}{name}")
-    return text.replace("/run/ecgdeploy", f"{RUN}/run/ecgdeploy")
+        text = text.replace(name, shlex.quote(f"{HOME}{name}"))
+    return text.replace("/run/ecgdeploy", shlex.quote(f"{RUN}/run/ecgdeploy"))
 
 
 def commands(unit: str, key: str) -> list[list[str]]:
     """Command lines of a unit file's `key`."""
     lines = placed((UNITS / unit).read_text()).splitlines()
-    return [line.split("=", 1)[1].split() for line in lines if line.startswith(f"{key}=")]
+    return [shlex.split(line.split("=", 1)[1]) for line in lines if line.startswith(f"{key}=")]
 
 
 def stop() -> None:

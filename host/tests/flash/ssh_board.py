@@ -27,7 +27,8 @@ FAKES = {
     "df": 'echo "$2" > "$FAKE_HOME/df.asked"; echo Filesystem; echo /dev/root 1 1 {free_kib} 1% /',
     "id": "[ \"$1\" = -u ] && echo {uid} || echo tester",
     "sudo": "shift; {sudo} && exec \"$@\"",
-    "install": '/usr/bin/install $(printf "%s\\n" "$@" | sed "s/^tester$/$(/usr/bin/id -un)/")',
+    "install": 'for word; do shift; [ "$word" != tester ] || word=$(/usr/bin/id -un); set -- "$@" "$word"; done; '
+    'exec /usr/bin/install "$@"',
     "journalctl": "echo a line of the journal",
     "systemctl": "{systemctl} && exec {python} {script} \"$@\"",
 }
@@ -98,14 +99,15 @@ class Board(paramiko.ServerInterface):
 
     def place(self, path: str) -> Path:
         """Where a path of the board lies."""
-        return Path(self.placed(path))
+        (word,) = shlex.split(self.placed(path))
+        return Path(word)
 
-    def placed(self, text: str) -> str:
-        """A command, with the board's paths as they are here."""
+    def placed(self, command: str) -> str:
+        """A command for the shell, with the board's paths as they are here."""
         for name in PLACES:
             root = self.run if name.startswith("/run") else self.home
-            text = re.sub(rf"(?<!\w){name}", f"{root}{name}", text)
-        return text
+            command = re.sub(rf"(?<!\w){name}", shlex.quote(f"{root}{name}").replace("\\", r"\\"), command)
+        return command
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
@@ -138,15 +140,16 @@ class Board(paramiko.ServerInterface):
     def _run(self, channel, command: str) -> None:
         self.commands.append(command)
         command = self.sabotage(command)
-        command = self.placed(command)
         if match := re.fullmatch(r"(?:sudo -n )?(\S+/firmware)((?: \S+)*)", command):
-            command = " ".join(["exec", *self.emulator, f"{self.home / match[1]}{match[2]}"])
+            program = self.home / self.place(match[1])
+            command = f"exec {shlex.join([*self.emulator, str(program)])}{match[2]}"
+        command = self.placed(command)
         process = subprocess.Popen(
             ["sh", "-c", command],
             cwd=self.home,
             env=os.environ
             | {"PATH": f"{self.home / 'bin'}:{os.environ['PATH']}", "FAKE_HOME": str(self.home)}
-            | {"FAKE_RUN": str(self.run), "FAKE_EMULATOR": " ".join(self.emulator)},
+            | {"FAKE_RUN": str(self.run), "FAKE_EMULATOR": shlex.join(self.emulator)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 import shutil
 
 import numpy as np
@@ -251,7 +252,7 @@ def test_a_login_that_is_refused_is_named(built, make_board):
 def test_another_board_is_named_before_anything_is_copied(built, make_board):
     board = make_board()
     (board.home / "model").write_text("NVIDIA Jetson Orin Nano")
-    board.sabotage = lambda command: command.replace("/proc/device-tree/model", f"{board.home}/model")
+    board.sabotage = lambda command: command.replace("/proc/device-tree/model", shlex.quote(f"{board.home}/model"))
     assert refusal(board, built.folder / "bundle") == "board"
     assert not (board.home / "ecgdeploy").exists()
 

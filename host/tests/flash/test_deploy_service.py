@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 
@@ -118,7 +119,7 @@ def test_a_way_back_that_fails_too_is_told(built, newer, make_board):  # noqa: F
 
 def test_the_rollback_refuses_where_there_is_nothing_to_go_back_to(tmp_path):
     script = tmp_path / "rollback.sh"
-    script.write_bytes(render_template("linux_bundle/rollback.sh.j2", base=str(tmp_path)))
+    script.write_bytes(render_template("linux_bundle/rollback.sh.j2", base=shlex.quote(str(tmp_path))))
     (tmp_path / "systemctl").write_text("#!/bin/sh\necho $* >> systemctl.log\n")
     (tmp_path / "systemctl").chmod(0o755)
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
