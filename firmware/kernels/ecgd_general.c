@@ -2,6 +2,7 @@
 #include "ecgd_general.h"
 
 #include "ecgd_requantize.h"
+#include "ecgd_softmax.h"
 
 #define MOVE(type)                                                                                                    \
     const int32_t *const s = move->step;                                                                              \
@@ -70,17 +71,63 @@ void ecgd_sum_rows(const int16_t *in, uint32_t rows, uint32_t depth, int32_t mul
     }
 }
 
+/* Four outputs of a row, whose columns of b stand `step` apart: an element of a is loaded once for them. */
+static void four_products(const ecgd_matmul_t *op, const int16_t *a, const int16_t *b, int16_t *out)
+{
+    const int16_t *b0 = b, *b1 = b0 + op->column_b, *b2 = b1 + op->column_b, *b3 = b2 + op->column_b;
+    const int32_t step_a = op->depth_a, step_b = op->depth_b;
+    int32_t sum[4] = {0};
+    for (uint32_t k = op->depth; k != 0; k--, a += step_a, b0 += step_b, b1 += step_b, b2 += step_b, b3 += step_b) {
+        const int32_t x = *a;
+        sum[0] += x * *b0;
+        sum[1] += x * *b1;
+        sum[2] += x * *b2;
+        sum[3] += x * *b3;
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        out[i] = ecgd_clamp(ecgd_requantize_inline(sum[i], op->multiplier, op->right), op->low, op->high);
+    }
+}
+
 void ecgd_matmul(const ecgd_matmul_t *op, const int16_t *a, const int16_t *b, int16_t *out)
 {
     for (uint32_t m = 0; m < op->rows; m++, a += op->row_a) {
         const int16_t *column = b;
-        for (uint32_t n = 0; n < op->columns; n++, column += op->column_b) {
+        uint32_t n = 0;
+        for (; n + 4 <= op->columns; n += 4, column += 4 * op->column_b, out += 4) {
+            four_products(op, a, column, out);
+        }
+        for (; n < op->columns; n++, column += op->column_b) {
             const int16_t *pa = a, *pb = column;
             int32_t sum = 0;
             for (uint32_t k = 0; k < op->depth; k++, pa += op->depth_a, pb += op->depth_b) {
                 sum += *pa * *pb;
             }
             *out++ = ecgd_clamp(ecgd_requantize_inline(sum, op->multiplier, op->right), op->low, op->high);
+        }
+    }
+}
+
+void ecgd_softmax_table(const int32_t *exponential, int32_t entries, const int16_t *in, uint32_t rows, uint32_t depth,
+                        int16_t *out)
+{
+    for (uint32_t r = 0; r < rows; r++, in += depth, out += depth) {
+        int32_t largest = in[0];
+        for (uint32_t c = 1; c < depth; c++) {
+            largest = in[c] > largest ? in[c] : largest;
+        }
+        int32_t sum = 0;
+        for (uint32_t c = 0; c < depth; c++) {
+            const int32_t below = largest - in[c];
+            sum += below < entries ? ecgd_divide_pot(exponential[below], 12) : 0;
+        }
+        const uint32_t headroom = ecgd_leading_zeros((uint32_t)sum);
+        const int32_t scale = ecgd_reciprocal((int32_t)(((uint32_t)sum << headroom) - 0x80000000u));
+        const int32_t exponent = 12 - (int32_t)headroom + 31 - 8;
+        for (uint32_t c = 0; c < depth; c++) {
+            const int32_t below = largest - in[c];
+            const int32_t y = below < entries ? ecgd_divide_pot(ecgd_high_mul(scale, exponential[below]), exponent) : 0;
+            out[c] = ecgd_clamp(y, 0, 255);
         }
     }
 }

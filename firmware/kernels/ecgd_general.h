@@ -42,6 +42,10 @@ typedef struct {
 
 void ecgd_matmul(const ecgd_matmul_t *op, const int16_t *a, const int16_t *b, int16_t *out);
 
+/* ecgd_softmax of many rows: exp of every distance below a row's largest is looked up; beyond the table it is 0. */
+void ecgd_softmax_table(const int32_t *exponential, int32_t entries, const int16_t *in, uint32_t rows, uint32_t depth,
+                        int16_t *out);
+
 /* Float to zero-point-free int8 and back. */
 void ecgd_quantize_f32(const float *in, uint32_t count, float scale, int16_t zero, int16_t *out);
 void ecgd_dequantize_f32(const int16_t *in, uint32_t count, float scale, float *out);

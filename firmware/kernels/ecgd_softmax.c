@@ -1,6 +1,7 @@
 /* Softmax of int8 rows in gemmlowp's fixed point (Q5.26 in, Q12.19 sum, Q0.31 exp), as TFLM's reference kernel. */
 #include "ecgd_kernels.h"
 #include "ecgd_requantize.h"
+#include "ecgd_softmax.h"
 
 /* exp(a) for a in [-1/4, 0), Q0.31: fourth-order Taylor series about -1/8. */
 static int32_t exp_quarter(int32_t a) {
@@ -31,28 +32,8 @@ static int32_t exp_negative(int32_t a) {
     return result;
 }
 
-/* 1 / (1 + x) for x in [0, 1], Q0.31: three Newton-Raphson steps from 48/17 - 32/17 d, in Q2.29. */
-static int32_t reciprocal(int32_t x) {
-    const int32_t half = (int32_t)(((int64_t)x + INT32_MAX + 1) / 2);
-    int32_t y = 1515870810 + ecgd_high_mul(half, -1010580540);
-    for (int step = 0; step < 3; step++) {
-        const int32_t rest = (1 << 29) - ecgd_high_mul(half, y);
-        y += ecgd_high_mul(y, rest) * 4;
-    }
-    return y >= 1 << 30 ? INT32_MAX : y * 2;
-}
-
 static int32_t exp_difference(const ecgd_softmax_t *op, int32_t difference) {
     return exp_negative(ecgd_high_mul(difference * (int32_t)(1u << op->left_shift), op->multiplier));
-}
-
-static uint32_t leading_zeros(uint32_t x) {
-    uint32_t count = 0;
-    while (count < 32 && !(x & 0x80000000u)) {
-        x <<= 1;
-        count++;
-    }
-    return count;
 }
 
 void ecgd_softmax(const ecgd_softmax_t *op, const int16_t *in, uint32_t rows, uint32_t depth, int16_t *out) {
@@ -67,8 +48,8 @@ void ecgd_softmax(const ecgd_softmax_t *op, const int16_t *in, uint32_t rows, ui
                 sum += ecgd_divide_pot(exp_difference(op, in[c] - largest), 12);
             }
         }
-        const uint32_t headroom = leading_zeros((uint32_t)sum);
-        const int32_t scale = reciprocal((int32_t)(((uint32_t)sum << headroom) - 0x80000000u));
+        const uint32_t headroom = ecgd_leading_zeros((uint32_t)sum);
+        const int32_t scale = ecgd_reciprocal((int32_t)(((uint32_t)sum << headroom) - 0x80000000u));
         const int32_t exponent = 12 - (int32_t)headroom + 31 - 8;
         for (uint32_t c = 0; c < depth; c++) {
             int32_t y = 0;

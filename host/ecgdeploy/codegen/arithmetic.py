@@ -141,6 +141,12 @@ def exp_on_negative(a: np.ndarray | int, integer_bits: int) -> np.ndarray:
     return np.where(a64 == 0, INT32_MAX, result)
 
 
+def exponentials(multiplier: int, left_shift: int, smallest: int) -> np.ndarray:
+    """exp (Q0.31) of the distances 0, 1, ... of an int8 softmax's inputs below their largest, as far as they count."""
+    distances = np.arange(min(255, -smallest) + 1, dtype=np.int64)
+    return exp_on_negative(rounding_doubling_high_mul(-(distances << left_shift), multiplier), 5)
+
+
 def _rounding_half_sum(a: np.ndarray, b: np.ndarray | int) -> np.ndarray:
     total = np.asarray(a, np.int64) + b
     adjusted = total + np.where(total >= 0, 1, -1)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecgdeploy.codegen import ir
+from ecgdeploy.codegen.arithmetic import exponentials
 from ecgdeploy.codegen.c_text import c_array
 from ecgdeploy.codegen.emit_narrow import narrow_mean
 from ecgdeploy.codegen.linear import linear_addition
@@ -118,9 +119,20 @@ def lookup(e: Emitter, stage: ir.Stage, work: ir.Lookup) -> list[str]:
     return [f"ecgd_lookup({name}, {x.zero_point}, {y.zero_point}, {e.window(stage, 0)}, {count}, {out});"]
 
 
+TABLE_PAYS = 512
+"""Elements of a softmax (attention, a mask over time) from which a kilobyte of exponentials is worth its flash."""
+
+
 def softmax(e: Emitter, stage: ir.Stage, work: ir.Softmax) -> list[str]:
     """The statements of a softmax."""
-    name, channels = f"softmax_{stage.index}", e.network.values[stage.writes].channels
+    y = e.network.values[stage.writes]
+    name, channels = f"softmax_{stage.index}", y.channels
+    if y.elements >= TABLE_PAYS:
+        table = exponentials(work.multiplier, work.left_shift, work.diff_min)
+        e.headers.add("ecgd_general.h")
+        e.source.constants.append(f"static const int32_t {name}[{len(table)}] = {{\n    {c_array(table, 10)}}};\n")
+        window, out = e.window(stage, 0), f"room_{stage.writes}(n)"
+        return [f"ecgd_softmax_table({name}, {len(table)}, {window}, (uint32_t)n, {channels}, {out});"]
     e.source.constants.append(
         f"static const ecgd_softmax_t {name} = {{.multiplier = {work.multiplier}, .left_shift = {work.left_shift}, "
         f".smallest = {max(work.diff_min, -32768)}}};\n"

@@ -6,6 +6,7 @@ from random_functions import KINDS, many_functions
 from same_bytes import on_the_board, on_this_machine
 from tflite_builder import SAME, VALID, Builder
 
+from ecgdeploy.codegen import generate
 from ecgdeploy.codegen.host import QUICK, HostEngine
 from ecgdeploy.graph import read_tflite, simplify
 from ecgdeploy.measure import layers
@@ -211,3 +212,28 @@ def test_a_causal_stretched_convolution_is_one_dilated_one_that_streams(before):
     model = b.finish([y])
     assert [o.kind for o in simplify(read_tflite(model)).operators if o.kind != "RESHAPE"] == ["CONV_2D"]
     on_this_machine(model, before)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_softmax_of_many_rows_looks_its_exponentials_up(seed):
+    draw = np.random.default_rng(seed)
+    b = Builder()
+    shape, scale = (1, int(draw.integers(64, 90)), int(draw.integers(8, 20))), float(2.0 ** draw.uniform(-9, 0))
+    x, y = b.input(shape, "int8", scale, int(draw.integers(-128, 128))), b.tensor(shape, "int8", 1 / 256, -128)
+    b.operator("SOFTMAX", [x], [y], ("SoftmaxOptions", {"beta": float(draw.choice([0.5, 1.0, 2.0]))}))
+    model = b.finish([y])
+    assert "ecgd_softmax_table(" in generate(read_tflite(model)).files["ecgd_model.c"]
+    on_this_machine(model, seed, 3)
+
+
+def test_attention_gives_tflms_bytes_on_the_board():
+    draw = np.random.default_rng(2)
+    b = Builder()
+    rows, depth = 27, 10
+    q, k = (b.input((2, rows, depth), "int8", 0.02, int(draw.integers(-20, 20))) for _ in range(2))
+    scores, shares = b.tensor((2, rows, rows), "int8", 0.05, 3), b.tensor((2, rows, rows), "int8", 1 / 256, -128)
+    y = b.tensor((2, rows, depth), "int8", 0.02, 5)
+    b.operator("BATCH_MATMUL", [q, k], [scores], ("BatchMatMulOptions", {"adjY": True}))
+    b.operator("SOFTMAX", [scores], [shares], ("SoftmaxOptions", {"beta": 1.0}))
+    b.operator("BATCH_MATMUL", [shares, k], [y], ("BatchMatMulOptions", {}))
+    on_the_board(b.finish([y, scores]), 3, 3)
