@@ -29,7 +29,7 @@ def gate(run: Path, path: Path | None, as_json: bool) -> None:
         _print(verdicts, when)
     missed = [v.gate for v in verdicts if not v.passed]
     if missed:
-        raise GateError(f"{run}: {len(missed)} of {len(verdicts)} gates missed: {', '.join(missed)}", "see the table")
+        raise GateError(f"{run}: {len(missed)} of {len(verdicts)} gates missed: {'; '.join(missed)}", "see the table")
 
 
 def of_run(result: dict[str, Any], path: Path | None) -> Any:
@@ -54,7 +54,7 @@ def _print(verdicts: list[Any], when: str) -> None:
         table.add_row(v.gate, _text(v.wanted), _text(v.found), "passed" if v.passed else "[bold]MISSED[/bold]")
     console = Console()
     console.print(table)
-    console.print(f"gates declared {when}")
+    console.print("gates declared before the run, " + when if when == "changed since" else f"gates declared {when}")
 
 
 def _text(value: Any) -> str:

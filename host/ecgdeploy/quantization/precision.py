@@ -164,7 +164,7 @@ def _run_child(folder: Path, model: Path, timeout: float) -> None:
         lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
         last = lines[-1].strip()[:200] if lines else f"exit code {done.returncode}"
         crashed = f"crashed with signal {-done.returncode}" if done.returncode < 0 else f"failed: {last}"
-        raise ModelError(
-            f"{model.name}: the converter {crashed} for {precision}",
-            "recurrent layers only convert to float32 or dynamic",
-        )
+        hint = "another precision may convert; or replace the layer it names"
+        if done.returncode < 0:
+            hint = "give LSTM and GRU layers unroll=True: as loops they convert to float32 and dynamic only"
+        raise ModelError(f"{model.name}: the converter {crashed} for {precision}", hint)
