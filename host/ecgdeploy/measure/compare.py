@@ -67,7 +67,12 @@ def read_result(path: Path) -> dict[str, Any]:
     try:
         result = json.loads(file.read_text())
     except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror})", WANTED) from error
+        if path.is_dir() and (path / "journal.jsonl").is_file():
+            hint = "the same ecgdeploy measure with --resume ends it"
+            raise DataError(f"{path}: the run was interrupted", hint) from error
+        inside = sorted(found.parent.name for found in path.glob("*/result.json")) if path.is_dir() else []
+        hint = f"it holds runs: {', '.join(inside[:6])}{' ...' if len(inside) > 6 else ''}" if inside else WANTED
+        raise DataError(f"{file}: cannot be read ({error.strerror})", hint) from error
     except ValueError as error:
         raise DataError(f"{file}: is not JSON", WANTED) from error
     if not isinstance(result, dict) or result.get("schema") != SCHEMA:

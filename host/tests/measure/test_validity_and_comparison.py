@@ -104,3 +104,16 @@ def test_a_file_that_is_no_result_is_refused(tmp_path):
         read_result(tmp_path)
     with pytest.raises(DataError, match="cannot be read"):
         read_result(tmp_path / "none")
+
+
+def test_an_interrupted_run_and_a_folder_of_runs_are_told_from_a_wrong_folder(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a" / "result.json").write_text(json.dumps(RUN))
+    (tmp_path / "b" / "journal.jsonl").write_text("")
+    with pytest.raises(DataError, match="b: the run was interrupted") as error:
+        read_result(tmp_path / "b")
+    assert "--resume" in error.value.hint
+    with pytest.raises(DataError) as error:
+        read_result(tmp_path)
+    assert error.value.hint == "it holds runs: a"
