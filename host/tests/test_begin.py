@@ -125,3 +125,32 @@ def test_rows_of_a_table_name_their_columns(tmp_path):
     content, _ = begun(tmp_path, source="csv-rows")
     assert (content["data"]["record"], content["data"]["label"]) == ("Patient", "Class")
     assert content["task"]["classes"] == ["N", "V"] and content["task"]["samples"] == 3
+
+
+ADAPTER = """
+def records(folder):
+    for n, beats in enumerate(([(30, "N"), (90, "V")], [(20, "N")])):
+        leads = ["V1", "II"][: 2 - n]
+        yield {"name": f"r{n}", "signal": [[0.1] * len(leads)] * 100, "leads": leads, "rate": 200, WHAT}
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "classes"),
+    [('"beats": beats', "beats", ["N", "V"]), ('"labels": ["AF"] if n else ["SR"]', "records", ["AF", "SR"])],
+)
+def test_an_adapter_that_is_there_already_is_asked(tmp_path, what, kind, classes):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "adapter.py").write_text(ADAPTER.replace("WHAT", what))
+    keras_file(tmp_path / "model.keras", (100, 1))
+    content, remarks = begun(tmp_path, source="python")
+    task = content["task"]
+    assert (task["kind"], task["classes"], task["leads"], task["rate"]) == (kind, classes, ["V1"], 200.0)
+    assert not remarks
+
+
+def test_an_adapter_that_fails_does_not_stop_init(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "adapter.py").write_text("def records(folder):\n    raise RuntimeError('not written yet')\n")
+    keras_file(tmp_path / "model.keras", (100, 1))
+    assert "classes" in begun(tmp_path, source="python")[1]

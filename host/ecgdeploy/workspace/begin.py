@@ -150,9 +150,11 @@ def begin(folder: Path, wish: Wish, force: bool = False) -> Begun:
 
 
 def _kind(source: str, found: Found) -> str:
-    """What usually gets a class; WFDB records without annotations, but with a table of labels, get one each."""
+    """What usually gets a class, or what the recordings have labels of: a table of records, or beats."""
     if source == "wfdb" and found.annotator is None and found.labels is not None and found.labels.sample is None:
         return "records"
+    if source == "python" and found.symbols and not found.classes:
+        return "beats"
     return KIND[source]
 
 

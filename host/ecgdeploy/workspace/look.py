@@ -77,8 +77,10 @@ def look(source: str, data: Path, beside: Path) -> Found:
     DataError
         There is no recording of that source, or the first one cannot be read.
     """
-    if not data.is_dir() or source == "python":
+    if not data.is_dir():
         return Found()
+    if source == "python":
+        return _python(data, beside / "adapter.py")
     if source == "wfdb":
         return _wfdb(data, beside)
     if source == "csv":
@@ -185,6 +187,29 @@ def _numpy(data: Path) -> Found:
         raise DataError(f"{files[0].name}: not a NumPy file: {text}", "numpy.savez") from None
     return Found(
         table=files[0].name, samples=int(shape[1]) if len(shape) > 1 else None, largest=largest,
+        classes=_order(labels) if len(labels) <= MOST_CLASSES else (),
+    )  # fmt: skip
+
+
+def _python(data: Path, adapter: Path) -> Found:
+    """What a person's own adapter gives, where it is written already."""
+    from ecgdeploy.ecg.own.python_file import read_python
+    from ecgdeploy.ecg.own.schema import DataPart, TaskPart
+    from ecgdeploy.errors import EcgDeployError
+
+    if not adapter.is_file():
+        return Found()
+    task = TaskPart(kind="records", classes=("any",), multilabel=True, leads=("II",), rate=1.0, samples=1)  # type: ignore[call-arg]
+    try:
+        given = read_python(DataPart(source="python"), task, data, adapter)  # type: ignore[call-arg]
+    except EcgDeployError:
+        return Found()  # training says what is wrong with it
+    first, *others = given.by_name.values()
+    beats = Counter(s for r in given.by_name.values() if r.annotations for s in r.annotations.symbols)
+    labels = {label for record in given.by_name.values() for label in record.statements}
+    return Found(
+        leads=tuple(lead for lead in first.leads if all(lead in other.leads for other in others)), rate=first.rate,
+        samples=first.samples, synthetic=given.synthetic, symbols=tuple(symbol for symbol, _ in beats.most_common()),
         classes=_order(labels) if len(labels) <= MOST_CLASSES else (),
     )  # fmt: skip
 
