@@ -53,8 +53,18 @@ void ecgd_pick(const void *in, uint32_t rows, uint32_t width, uint32_t bytes, co
     const uint8_t *from = in;
     uint8_t *to = out;
     for (uint32_t r = 0; r < rows; r++, from += width * bytes) {
-        for (uint32_t i = 0; i < picked; i++, to += bytes) {
-            memcpy(to, from + index[i] * bytes, bytes);
+        if (bytes == 2) { /* of a size that is known, a copy is one load and one store */
+            for (uint32_t i = 0; i < picked; i++, to += 2) {
+                memcpy(to, from + index[i] * 2u, 2);
+            }
+        } else if (bytes == 4) {
+            for (uint32_t i = 0; i < picked; i++, to += 4) {
+                memcpy(to, from + index[i] * 4u, 4);
+            }
+        } else {
+            for (uint32_t i = 0; i < picked; i++, to += bytes) {
+                memcpy(to, from + index[i] * bytes, bytes);
+            }
         }
     }
 }

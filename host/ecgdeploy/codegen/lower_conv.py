@@ -206,6 +206,20 @@ def _add_conv(
     low.add(operator.index, operator.kind, (read,), result, work)
 
 
+LEAST_REPEATED = 6
+"""Channels from which several filters a channel cost less behind a copy than as a convolution full of zeros."""
+
+
+def _repeated_channels(low: Lowering, value: int, time: int, channels: int, times: int) -> int:
+    """A value with every channel `times` times in a row."""
+    read = low.read(value, time, channels)
+    copy = replace(low.values[value], index=len(low.values), time=time, channels=channels * times)
+    low.values.append(copy)
+    chosen = tuple(c // times for c in range(channels * times))
+    low.add(-1, "GATHER", (read,), copy.index, ir.Pick(chosen, channels, 1, time if read.whole else 0))
+    return copy.index
+
+
 def _depthwise(low: Lowering, operator: Operator) -> None:
     value, x = low.source(operator)
     weights = low.tensors(operator)[1].data
@@ -224,7 +238,10 @@ def _depthwise(low: Lowering, operator: Operator) -> None:
     time, row, taps, stride, dilation, before = _window(operator, x, (kernel_h, kernel_w))
     kernel = _along(weights[0], 1 if x.shape[1] != 1 else 0, row)  # [taps, out]
     multiplier = out_channels // channels
-    if multiplier != 1 or long_depthwise(low, operator, kernel, low.values[value]):
+    long = long_depthwise(low, operator, kernel, low.values[value])
+    if multiplier != 1 and channels >= LEAST_REPEATED and not long:  # every channel several times, one filter each
+        value, channels, multiplier = _repeated_channels(low, value, time, channels, multiplier), out_channels, 1
+    if multiplier != 1 or long:
         # as an ordinary convolution whose other weights are zero: same sums, same bits
         full = np.zeros((out_channels, taps, channels), kernel.dtype)
         for c in range(out_channels):

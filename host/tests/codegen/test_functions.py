@@ -237,3 +237,26 @@ def test_attention_gives_tflms_bytes_on_the_board():
     b.operator("SOFTMAX", [scores], [shares], ("SoftmaxOptions", {"beta": 1.0}))
     b.operator("BATCH_MATMUL", [shares, k], [y], ("BatchMatMulOptions", {}))
     on_the_board(b.finish([y, scores]), 3, 3)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
+@pytest.mark.parametrize(("time", "channels", "times", "stride"), [(40, 7, 2, 2), (23, 6, 3, 1), (1, 12, 2, 1)])
+def test_several_filters_a_channel_give_tflms_bytes(dtype, time, channels, times, stride):
+    draw = np.random.default_rng(time)
+    b = Builder()
+    taps, count = 5, channels * times
+    scale = {"int8": 0.05, "int16": 0.0005, "float32": None}[dtype]
+    zeros = (3, -4) if dtype == "int8" else (0, 0)
+    x = b.input((1, 1, time, channels), dtype, scale, zeros[0])
+    y = b.tensor((1, 1, -(-time // stride), count), dtype, scale and scale * 3, zeros[1])
+    if dtype == "float32":
+        weights = b.constant(draw.normal(size=(1, 1, taps, count)).astype(np.float32))
+        bias = b.constant(draw.normal(size=count).astype(np.float32))
+    else:
+        scales = draw.uniform(0.002, 0.01, count).astype(np.float32)
+        weights = b.constant(draw.integers(-127, 128, (1, 1, taps, count)).astype(np.int8), scale=scales, axis=3)
+        kind = np.int32 if dtype == "int8" else np.int64
+        bias = b.constant(draw.integers(-900, 900, count).astype(kind), scale=scales * scale)
+    options = {"padding": SAME, "strideH": stride, "strideW": stride, "depthMultiplier": times}
+    b.operator("DEPTHWISE_CONV_2D", [x, weights, bias], [y], ("DepthwiseConv2DOptions", options))
+    on_this_machine(b.finish([y]), 1, 4)
