@@ -96,7 +96,7 @@ def train(
     train_view, validation = for_training(task.train()), for_choosing(task.validation())
     preflight(config, train_view, validation)
     claim(folder, config)
-    stored = _store(train_view, folder / "shards")
+    stored = stored_windows(train_view, folder / "shards")
     facts = {
         "source": train_view.source,
         "synthetic": train_view.synthetic,
@@ -129,11 +129,13 @@ def shards_key(view: Any) -> str:
     return json.dumps([view.provenance, len(view), list(view.classes)], sort_keys=True, default=str)
 
 
-def _store(view: Any, folder: Path) -> shards.Shards:
-    """The view's shards: written once, used again by a resumed run when they are the same windows."""
+def stored_windows(view: Any, folder: Path) -> shards.Shards:
+    """The view's shards: used again when they are the same windows and whole, else written (again)."""
     key, wanted = folder / "key", shards_key(view)
-    if key.exists() and key.read_text() == wanted:
-        return shards.read(folder)
+    if key.exists() and key.read_text() == wanted and (kept := shards.whole(folder)):
+        return kept
+    if folder.is_symlink() and not folder.exists():
+        folder.unlink()  # another run's, which is gone
     key.unlink(missing_ok=True)
     written = shards.write(view, folder)
     write_atomic(key, wanted)

@@ -95,3 +95,14 @@ def read(folder: Path) -> Shards:
         raise DataError(f"{folder} holds no complete shards", "delete it and run again") from error
     digest = hashlib.sha256("".join(f"{k}{v}" for k, v in sorted(index["sha256"].items())).encode()).hexdigest()
     return Shards(folder, tuple(index["classes"]), records, targets, digest, person)
+
+
+def whole(folder: Path) -> Shards | None:
+    """`read`, where every file is there as it was written; else None: they can be made again."""
+    try:
+        stored = read(folder)
+        index = json.loads((folder / INDEX).read_text())
+        same = all(sha256_file(folder / name) == digest for name, digest in index["sha256"].items())
+    except (DataError, OSError):
+        return None
+    return stored if same else None

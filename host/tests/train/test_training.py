@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -111,6 +112,25 @@ def test_shards_read_like_one_array(task, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("harm", ["folder", "index", "shard", "cut", "link"])
+def test_lost_or_damaged_shards_are_made_again(task, tmp_path, harm):
+    view, folder = task.train(), tmp_path / "shards"
+    before = run.stored_windows(view, folder)
+    part = next((folder / "inputs").glob("*.npy"))
+    if harm in ("folder", "link"):
+        shutil.rmtree(folder)
+    if harm == "link":  # a pruning step's folder reads its dense run's
+        folder.symlink_to(tmp_path / "a run that was deleted" / "shards")
+    elif harm == "index":
+        (folder / "index.json").unlink()
+    elif harm == "shard":
+        part.unlink()
+    elif harm == "cut":
+        part.write_bytes(part.read_bytes()[:-1000])
+    again = run.stored_windows(view, folder)
+    assert again.sha256 == before.sha256 and np.array_equal(again.inputs, view.inputs)
+
+
 def test_two_workers_train_what_one_trains(tiny, task, tmp_path):
     # two ports kept until the end: bound, not listening, and shared with the workers only
     held = [socket.socket() for _ in range(2)]
