@@ -79,7 +79,9 @@ def quantize(
     else:
         trained = run.open_run(run_folder)
     settings = config.parse(trained.manifest["config"], "config.json")
-    chosen = precisions or settings.quantization.precisions
+    chosen = precisions or (project.precisions if project else settings.quantization.precisions)
+    if calibration is None:
+        calibration = project.content.quantize.calibration if project else settings.quantization.calibration
     for precision in chosen:
         deployability.known(precision)
     fixed = None
@@ -102,9 +104,9 @@ def quantize(
             name = ("qat-distilled" if distil else "qat") + (f"-{fixed}-bits" if fixed else "")
             tuned = qat.finetune(
                 trained, task, run_folder / name, epochs=qat_epochs, learning_rate=rate,
-                calibration=calibration or 512, distil=distil, weight_bits=fixed or 8, report=bar,
+                calibration=calibration, distil=distil, weight_bits=fixed or 8, report=bar,
             )  # fmt: skip
-    ranges = task.calibration(calibration or settings.quantization.calibration, seed)
+    ranges = task.calibration(calibration, seed)
 
     def fewer_bits(int8: bytes, float32: bytes) -> tuple[bytes, dict]:
         from ecgdeploy.compression.mixed_bits import mixed_bits

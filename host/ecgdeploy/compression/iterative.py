@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -290,6 +289,8 @@ def _train(
     report: Callable[[int, int, int, float], None] | None,
 ) -> Run:
     """Train a step's network on."""
+    from ecgdeploy.quantization import qat
+
     base = config.parse(trained.manifest["config"], "config.json")
     changes: dict[str, Any] = {
         "name": f"{base.name}-pruned{number}",
@@ -310,9 +311,11 @@ def _train(
         distillation.require_classes(str(trained.folder), tuple(trained.manifest["positives"]), train.classes)
 
     def make() -> Any:
+        # a copy made when training has set its seed: a loaded network's dropout begins anywhere
+        fresh = qat.copy_of(made)
         if masks is not None:
-            masks.apply(made)
-        return made
+            masks.apply(fresh)
+        return fresh
 
     share_shards(trained.folder, folder, train)
     return training.train(
@@ -321,7 +324,7 @@ def _train(
         task=task,
         threads=threads,
         report=report,
-        make_model=functools.cache(make),
+        make_model=make,
         teacher=dense if plan.distil else None,
     )
 

@@ -217,7 +217,7 @@ def _not_empty(model: Any, masks: dict[str, np.ndarray], sparsity: float) -> Mas
         if not mask.any():
             raise ModelError(
                 f"{model.name}: sparsity {sparsity:g} leaves {path} without any weight",
-                "a lower sparsity, a larger alpha or importance 'energy'",
+                "prune less, a larger alpha, or by 'energy'",
             )
     return Masks(masks)
 

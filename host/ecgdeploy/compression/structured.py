@@ -194,9 +194,9 @@ def choose(
         gone.add(root)
     if cost.now > wanted:
         raise ModelError(
-            f"{model.name}: {least} channels in every layer leave {cost.now / cost.total:.4g} of the MACs, "
-            f"not {target:.4g}: further pruning would empty a layer",
-            "a larger target, or fewer least channels",
+            f"{model.name}: with the {least} channels that every layer keeps, {cost.now / cost.total:.4g} of the MACs "
+            f"remain, not {target:.4g}; further pruning would empty a layer",
+            f"prune at most {np.floor(1000 * (1 - cost.now / cost.total)) / 1000:g} of them",
         )
     _round_up(found, members, score, gone, multiple)
     after = _Cost(model, found)

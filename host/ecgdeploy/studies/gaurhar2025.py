@@ -264,6 +264,8 @@ def _trained(network: str, task: Any, scratch: Path, context: Context) -> tuple[
     from ecgdeploy.training import masked, run, runtime
 
     runtime.tensorflow(context.threads)
+    import keras
+
     made = settings(network, task, context.quick)
     note: dict[str, Any] = {}
     if network == "resnet1d":
@@ -271,13 +273,16 @@ def _trained(network: str, task: Any, scratch: Path, context: Context) -> tuple[
     else:
         options = made.model.options
         path = scratch / "encoder.weights.h5"
+        keras.utils.set_random_seed(made.seed)
         encoder = hubert_encoder(options["samples"], task.input_shape[1], options["size"])
         if not path.exists():
             found = masked.pretrain(encoder, task.train(), epochs=6 if context.quick else 100)
             note["pretraining"] = {
                 "losses": found.losses, "masked_accuracy": found.accuracy, "commonest_cluster": found.chance
             }
-            encoder.save_weights(path)
+            partial = path.with_name(f"partial-{path.name}")  # Keras wants this ending
+            encoder.save_weights(partial)
+            partial.replace(path)
         encoder.load_weights(path)
         digest = sha256_bytes(b"".join(w.tobytes() for w in encoder.get_weights()))
 

@@ -14,6 +14,7 @@ from ecgdeploy.ecg.own import FILE
 from ecgdeploy.ecg.own.schema import Described, Part, checked, read_toml, with_adapter_file
 from ecgdeploy.errors import UsageError
 from ecgdeploy.provenance import read_manifest, sha256_file, sha256_json
+from ecgdeploy.quantization import deployability
 from ecgdeploy.training import config
 from ecgdeploy.training.runtime import OWN_LAYERS
 
@@ -48,9 +49,9 @@ class ModelPart(Part):
 class QuantizePart(Part):
     """What is made of the trained model, and which file is deployed."""
 
-    precision: Literal["int8", "int8-qat", "float32"] = Field(
-        "int8", description="of the deployed file; int8-qat trains on with rounding"
-    )
+    precision: Literal[
+        "int8", "int8-qat", "int16x8", "mixed-bits", "mixed", "float32", "float16", "dynamic"
+    ] = Field("int8", description="of the deployed file; int8-qat trains on with rounding")
     calibration: int = Field(512, ge=1, description="training windows that set the ranges")
 
 
@@ -200,13 +201,35 @@ class Project:
         """The gates' file."""
         return None if self.content.gates is None else self.file(self.content.gates, "gates")
 
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """What ``quantize`` makes: the deployed file's precision, and float32 to compare it with.
+
+        Raises
+        ------
+        ModelError
+            The board's engine does not run it; the nearest that runs is named.
+        """
+        wanted = self.content.quantize.precision.removesuffix("-qat")
+        place = self.content.board
+        board = load_board(place.name)
+        engines = board.engines.emulated if place.emulate else board.engines.hardware
+        deployability.require(wanted, board.name, place.engine or board.default_engine(place.emulate), engines)
+        return ("float32",) if wanted == "float32" else ("float32", wanted)
+
     def settings(self, task: Any) -> config.RunConfig:
-        """The training configuration; its hash covers the data, the split, the preprocessing and the model's file."""
+        """The training configuration; its hash covers the data, the split, the preprocessing and the model's file.
+
+        Raises
+        ------
+        UsageError, ModelError
+            A key that is no key of training; a precision that the board's engine does not run.
+        """
         content, given = self.content, dict(self.content.train)
         for key in given:
             if key in _DECIDED:
                 raise UsageError(f"{self.path.name}: train.{key} is decided by the rest of the file", "leave it out")
-        precisions = ["float32", "int8"] if content.quantize.precision != "float32" else ["float32"]
+        self.precisions  # noqa: B018 - refuses one that the board does not run, before any training
         name = content.model.network or "own"
         code = {"code_sha256": self._code_sha256} if self._code_sha256 else {}
         end = {"activation": content.model.activation} if content.model.activation else {}
@@ -216,7 +239,6 @@ class Project:
             "task": self.path.name,
             "task_sha256": task.sha256,
             "model": {"name": name, "options": content.model.options | code | end},
-            "quantization": {"precisions": precisions, "calibration": content.quantize.calibration},
         }
         if (file := self.model_file) is not None:
             decided["starts_from"] = sha256_file(file)
