@@ -31,6 +31,7 @@ from ecgdeploy.errors import UsageError
 @click.option("--engine", default="static", show_default=True, help="The engine on that board.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for the files [RUN/tflite].")
 @click.option("--data", type=click.Path(path_type=Path), help="The data set's folder [$ECGDEPLOY_DATA].")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads of TensorFlow.")
 @click.option("--no-test", is_flag=True, help="Do not score the files on the test set.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def quantize(
@@ -48,6 +49,7 @@ def quantize(
     engine: str,
     output: Path | None,
     data: Path | None,
+    threads: int | None,
     no_test: bool,
     as_json: bool,
 ) -> None:
@@ -80,8 +82,7 @@ def quantize(
         trained = run.open_run(run_folder)
     settings = config.parse(trained.manifest["config"], "config.json")
     chosen = precisions or (project.precisions if project else settings.quantization.precisions)
-    if calibration is None:
-        calibration = project.content.quantize.calibration if project else settings.quantization.calibration
+    drawn = calibration or (project.content.quantize.calibration if project else settings.quantization.calibration)
     for precision in chosen:
         deployability.known(precision)
     fixed = None
@@ -101,12 +102,15 @@ def quantize(
         from ecgdeploy.quantization import qat
 
         with progress_bar() as bar:
-            name = ("qat-distilled" if distil else "qat") + (f"-{fixed}-bits" if fixed else "")
+            asked_for = {
+                "": qat_epochs, "distilled": distil, "rate-": rate, "bits-": fixed, "windows-": calibration,
+            }  # fmt: skip
+            parts = [f"{word}{'' if value is True else value}" for word, value in asked_for.items() if value]
             tuned = qat.finetune(
-                trained, task, run_folder / name, epochs=qat_epochs, learning_rate=rate,
-                calibration=calibration, distil=distil, weight_bits=fixed or 8, report=bar,
+                trained, task, run_folder / "-".join(["qat", *parts]), epochs=qat_epochs, learning_rate=rate,
+                calibration=calibration or 512, distil=distil, weight_bits=fixed or 8, threads=threads, report=bar,
             )  # fmt: skip
-    ranges = task.calibration(calibration, seed)
+    ranges = task.calibration(drawn, seed)
 
     def fewer_bits(int8: bytes, float32: bytes) -> tuple[bytes, dict]:
         from ecgdeploy.compression.mixed_bits import mixed_bits

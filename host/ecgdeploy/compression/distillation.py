@@ -73,7 +73,7 @@ def teacher_of(runs: Sequence[Run], classes: Sequence[str]) -> tuple[Any, str]:
         raise UsageError("distillation without a teacher", "give at least one trained run")
     members = []
     for run in runs:
-        require_classes(str(run.folder), tuple(run.manifest["positives"]), classes)
+        require_classes(str(run.folder), run.classes, classes)
         members.append(qat.load(run.model))
         if members[-1].inputs[0].shape != members[0].inputs[0].shape:
             raise ModelError(

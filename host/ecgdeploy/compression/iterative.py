@@ -14,7 +14,7 @@ import numpy as np
 from ecgdeploy.compression import distillation, layers, pruning, structured
 from ecgdeploy.errors import GateError, UsageError, unknown
 from ecgdeploy.provenance import sha256_file, write_atomic
-from ecgdeploy.training import config
+from ecgdeploy.training import checks, config
 from ecgdeploy.training import run as training
 from ecgdeploy.training.run import Run
 
@@ -170,7 +170,9 @@ def prune(
     dense = qat.load(trained.model)
     validation = for_choosing(task.validation())
     before = recalls(dense, validation)
-    rare = min(trained.manifest["positives"], key=lambda name: trained.manifest["positives"][name])
+    train = task.train()
+    counts = checks.class_counts(train.targets, len(train.classes))
+    rare = train.classes[int(np.argmin(np.where(counts > 0, counts, counts.max() + 1)))]
     if not given:
         _reachable(dense, plan)
     steps: list[Step] = []
@@ -308,7 +310,7 @@ def _train(
     if plan.distil:
         changes["teacher"] = trained.manifest["weights_sha256"]
         changes["distillation"] = {"alpha": plan.distil[0], "temperature": plan.distil[1]}
-        distillation.require_classes(str(trained.folder), tuple(trained.manifest["positives"]), train.classes)
+        distillation.require_classes(str(trained.folder), trained.classes, train.classes)
 
     def make() -> Any:
         # a copy made when training has set its seed: a loaded network's dropout begins anywhere

@@ -155,6 +155,7 @@ def adopt(
         "synthetic": validation.synthetic,
         "provenance": {"training": "not known here", "validation": validation.provenance},
         "windows": {"validation": len(validation)},
+        "classes": list(task.classes),
         "parameters": int(model.count_params()),
         "weights_sha256": sha256_bytes(b"".join(w.tobytes() for w in model.get_weights())),
         "best_epoch": 0,

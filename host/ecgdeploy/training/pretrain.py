@@ -95,6 +95,7 @@ def pretrain(
         "records": len(source.names) - len(skipped),
         "skipped": skipped,
         "windows": {"training": len(stored), "validation": len(view)},
+        "classes": list(train.classes),
         "positives": dict(
             zip(train.classes, checks.class_counts(train.target, len(train.classes)).tolist(), strict=True)
         ),

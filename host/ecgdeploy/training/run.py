@@ -38,6 +38,21 @@ class Run:
         """The trained Keras model."""
         return self.folder / MODEL
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What its outputs are, in their order.
+
+        Raises
+        ------
+        UsageError
+            A run of a version that did not write it down.
+        """
+        try:
+            return tuple(self.manifest["classes"])
+        except KeyError:
+            hint = "run the same ecgdeploy train again: nothing is trained anew"
+            raise UsageError(f"{self.folder} does not say what its outputs are", hint) from None
+
 
 def preflight(config: RunConfig, train: Any, validation: Any) -> None:
     """Refuse, before any training, what could only fail or deceive later.
@@ -102,6 +117,7 @@ def train(
         "synthetic": train_view.synthetic,
         "provenance": {"training": train_view.provenance, "validation": validation.provenance},
         "windows": {"training": len(train_view), "validation": len(validation)},
+        "classes": list(train_view.classes),  # the outputs' order, which a sorted table does not keep
         "positives": dict(
             zip(
                 train_view.classes,

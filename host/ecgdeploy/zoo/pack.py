@@ -58,7 +58,7 @@ def pack(run: Path, folder: Path, *, summary: str, intended_use: str, not_for: s
         "summary": summary,
         "intended_use": intended_use,
         "not_for": not_for,
-        "classes": list(trained["positives"]),
+        "classes": trained["classes"],
         "parameters": trained["parameters"],
         "task": trained["config"]["task"],
         "data": trained["source"],

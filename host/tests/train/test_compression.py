@@ -92,6 +92,19 @@ def test_pruned_weights_stay_zero_through_training_and_steps_only_add_zeros(trai
     assert steps[-1].facts["parameters"] == layers.nonzero_parameters(model) < layers.nonzero_parameters(dense)
 
 
+@pytest.mark.parametrize(("method", "target"), [("l1", 0.5), ("structured", 0.2)])
+def test_pruning_again_gives_the_same_weights(trained, task, tmp_path, method, target):
+    """Dropout begins where the seed says, not where a loaded network's happens to: else a killed run ends elsewhere."""
+    from ecgdeploy.compression import iterative
+
+    plan = iterative.Plan(method, target, steps=1, epochs=1)
+    hashes = [
+        iterative.prune(trained, task, tmp_path / folder, plan, threads=1)[0].run.manifest["weights_sha256"]
+        for folder in ("once", "again")
+    ]
+    assert hashes[0] == hashes[1]
+
+
 NETWORKS = {
     "kota-cnn1d": {"samples": 64, "filters": (8, 16, 16)},
     "kota-resnet1d-attn": {"samples": 32, "filters": (8, 8, 12, 16)},
@@ -268,10 +281,27 @@ def test_a_student_learns_from_an_ensemble_of_other_networks(trained, task, tiny
 def test_a_teacher_with_other_classes_is_refused(trained, task, tiny, tmp_path):
     from ecgdeploy.compression import distillation
 
-    manifest = trained.manifest | {"positives": {"AF": 1, "N": 2}}
+    manifest = trained.manifest | {"classes": ["AF", "N"]}
     other = dataclasses.replace(trained, manifest=manifest)
     with pytest.raises(ModelError, match="has the classes AF, N, the student's task has N, S, V"):
         distillation.distil(tiny, [other], tmp_path, task=task, threads=1)
+
+
+def test_a_run_read_again_knows_the_order_of_its_outputs(tiny, tmp_path):
+    """The manifest's tables are sorted by name; the classes of most data sets are not."""
+    from ecgdeploy.compression import distillation
+
+    from .conftest import TinyTask
+
+    class Unsorted(TinyTask):
+        classes = ("V", "S", "N")
+
+    run.train(config.override(tiny, {"epochs": 1}), tmp_path / "run", task=Unsorted(), threads=1)
+    again = run.open_run(tmp_path / "run")
+    assert again.classes == Unsorted.classes
+    distillation.teacher_of([again], Unsorted.classes)
+    with pytest.raises(ModelError, match="has the classes V, S, N, the student's task has N, S, V"):
+        distillation.teacher_of([again], ("N", "S", "V"))
 
 
 def test_the_commands_prune_and_distill_end_in_runs(task, tiny, tmp_path, monkeypatch):

@@ -231,6 +231,24 @@ def test_the_project_file_is_checked_before_anything_runs():
     assert "seed" in run("train", fails=2)
 
 
+@pytest.mark.usefixtures("begun")
+def test_a_precision_is_checked_before_training_and_another_one_trains_nothing_anew():
+    from pathlib import Path
+
+    from ecgdeploy.workspace import here, steps
+
+    project = here()
+    settings = project.settings(steps.load_task(project))
+    change('precision = "int8"', 'precision = "dynamic"')
+    line = run("train", fails=2)
+    assert "dynamic does not run on nano33ble with engine static" in line and "nearest that does is int8" in line
+    assert not Path("runs").exists()
+    change('precision = "dynamic"', 'precision = "int16x8"')
+    project = here()
+    assert project.precisions == ("float32", "int16x8")
+    assert project.settings(steps.load_task(project)).sha256 == settings.sha256
+
+
 def test_help_and_other_folders_commands_do_not_need_a_sound_project(begun):
     (begun / "ecgdeploy.toml").write_text("broken =")
     assert "Measure a model" in run("measure", "--help")

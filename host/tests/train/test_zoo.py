@@ -16,6 +16,13 @@ def test_every_preset_matches_the_hashes_on_its_card():
         assert zoo.preset(name).card["files"]["int8"]["bytes"] == zoo.preset(name).int8.stat().st_size
 
 
+def test_a_card_names_the_outputs_in_their_order():
+    from ecgdeploy.ecg.sources import cinc2017, ptbxl
+
+    wanted = {"beat-cnn": ("N", "S", "V"), "af-screen": cinc2017.CLASSES, "ptbxl-small": ptbxl.SUPERCLASSES}
+    assert {name: tuple(zoo.preset(name).card["classes"]) for name in zoo.names()} == wanted
+
+
 def test_beat_cnn_keeps_its_promises():
     card = zoo.preset("beat-cnn").card
     float32, int8 = (card["files"][p]["test"] for p in ("float32", "int8"))
