@@ -32,7 +32,10 @@ def distill(
     from ecgdeploy.cli.common import progress_bar
     from ecgdeploy.compression import distillation
     from ecgdeploy.training import config, run
+    from ecgdeploy.workspace import here
 
+    if project := here():
+        project.use_code()
     student = config.read(config_file)
     opened = [run.open_run(folder) for folder in teachers]
     folder = output or Path("runs") / f"{student.name}-distilled"

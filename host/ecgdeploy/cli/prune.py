@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
+from ecgdeploy.errors import UsageError
+
 
 @click.command()
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run_folder", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
 @click.option("--method", default="structured", show_default=True,
               help="structured (whole channels), l1, energy, energy-printed (single weights).")
 @click.option("--target", type=float, default=0.8, show_default=True,
@@ -32,7 +34,7 @@ import click
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of TensorFlow.")
 @click.option("--json", "as_json", is_flag=True, help="Print the steps as JSON.")
 def prune(
-    run_folder: Path,
+    run_folder: Path | None,
     method: str,
     distil: tuple[float, float],
     masks: Path | None,
@@ -42,16 +44,30 @@ def prune(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Prune RUN; each step is a training run that can be quantized, built and measured."""
+    """Prune RUN; each step is a training run that can be quantized, built and measured.
+
+    In a project's folder RUN is the project's own training run.
+    """
     from ecgdeploy.cli.common import progress_bar
     from ecgdeploy.compression import iterative, pruning
     from ecgdeploy.ecg.tasks import load_task
     from ecgdeploy.training import config, run
+    from ecgdeploy.workspace import here
+    from ecgdeploy.workspace import steps as workspace
 
     plan = iterative.Plan(method=method, distil=distil if distil[0] else None, **chosen)
-    trained, given = run.open_run(run_folder), pruning.read_masks(masks) if masks else None
-    task = load_task(config.parse(trained.manifest["config"], "config.json").task, data)
-    folder = output or run_folder / method
+    given = pruning.read_masks(masks) if masks else None
+    if project := here():
+        project.use_code()
+    if run_folder is not None:
+        trained = run.open_run(run_folder)
+        task = load_task(config.parse(trained.manifest["config"], "config.json").task, data)
+    elif project is not None:
+        task = workspace.load_task(project, data)
+        trained = workspace.trained(project, task, threads)
+    else:
+        raise UsageError("prune needs a run", "ecgdeploy prune RUN; ecgdeploy init makes a project")
+    folder = output or trained.folder / method
     with progress_bar() as bar:
         steps = iterative.prune(
             trained, task, folder, plan, threads=threads, report=bar, said=lambda line: click.echo(line, err=True),

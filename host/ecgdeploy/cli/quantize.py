@@ -69,17 +69,20 @@ def quantize(
         click.echo(line, err=True)
 
     task: Any = None
-    project = None
-    if run_folder is None:
-        if (project := here()) is None:
+    project = here()
+    if project is not None:
+        project.use_code()
+    if run_folder is not None:
+        project = None
+        trained = run.open_run(run_folder)
+    else:
+        if project is None:
             raise UsageError("quantize needs a run", "ecgdeploy quantize RUN; ecgdeploy init makes a project")
         task = workspace.load_task(project, data)
         trained = workspace.trained(project, task)
         run_folder, output = trained.folder, output or project.models
         if project.content.quantize.precision.endswith("-qat"):
             qat_epochs = qat_epochs or 3
-    else:
-        trained = run.open_run(run_folder)
     settings = config.parse(trained.manifest["config"], "config.json")
     chosen = precisions or (project.precisions if project else settings.quantization.precisions)
     drawn = calibration or (project.content.quantize.calibration if project else settings.quantization.calibration)
