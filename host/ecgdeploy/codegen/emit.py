@@ -73,7 +73,8 @@ class Emitter:
             shapes.append(f"-> {out.time}x{out.channels} '{c_text(out.name[-60:])}'")
         work, details = stage.work, ""
         if isinstance(work, (ir.Conv, ir.Depthwise, ir.FloatConv)):
-            details = f", {work.taps} taps, stride {work.stride}, dilation {work.dilation}"
+            details = f", {work.taps} taps, stride {work.stride}" if (work.taps, work.stride) != (1, 1) else ""
+            details += f", dilation {work.dilation}" if work.dilation != 1 else ""
         elif isinstance(work, ir.Pool):
             details = f", {work.taps} taps, stride {work.stride}"
         elif isinstance(work, (ir.Grid, ir.GridPool)):
