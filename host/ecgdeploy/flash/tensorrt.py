@@ -83,9 +83,10 @@ def prepare(bundle: Bundle, remote: Remote, base: str) -> TensorRt:
     try:
         if ONNX not in bundle.files:
             raise _Refused(str(bundle.manifest.get("onnx_reason") or "the bundle has no model.onnx"))
-        tool = remote.run(FIND).output.strip()
-        if not tool:
+        program = remote.run(FIND).output.strip()
+        if not program:
             raise _Refused("trtexec is not on the board: install JetPack's TensorRT")
+        tool = shlex.quote(program)
         key = engine_key(bundle, remote, tool)
         folder = f"{base}/tensorrt"
         engine = f"{folder}/{key}.engine"

@@ -54,7 +54,7 @@ class Jetson:
         (root / "bin/error").write_text("0.0001")
 
     def run(self, command, data=b"", timeout=20.0):
-        command = command.replace("/etc/nv_tegra_release", f"{self.root}/l4t")
+        command = command.replace("/etc/nv_tegra_release", shlex.quote(f"{self.root}/l4t"))
         (self.root / "l4t").write_text(self.l4t)
         path = f"{self.root}/bin:{os.environ['PATH']}"
         done = subprocess.run(["sh", "-c", command], cwd=self.root, input=data, capture_output=True, timeout=timeout,
