@@ -110,6 +110,16 @@ def test_an_invalid_run_is_named_in_the_headline(result):
     assert rows[1][-1] == "yes" and rows[2][-1] == "throttled"
 
 
+def test_a_rounding_between_two_processors_is_no_failure_on_the_page(result):
+    from ecgdeploy.reports.page import render_page
+
+    other = copy.deepcopy(result)
+    other["bit_exact"]["identical"] -= 1
+    assert "≈" in render_page(other) and "a rounding apart" in render_page(other) and "✗" not in render_page(other)
+    other["validity"].append("output_not_identical")
+    assert "✗" in render_page(other) and "≈" not in render_page(other)
+
+
 def test_records_come_worst_first():
     rows = record_rows({"records": {"1": {"windows": 4, "correct": 4}, "2": {"windows": 4, "correct": 1}}})
     assert rows == [["2", "4", "1", "25.00"], ["1", "4", "4", "100.00"]]
