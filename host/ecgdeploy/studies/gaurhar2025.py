@@ -264,8 +264,6 @@ def _trained(network: str, task: Any, scratch: Path, context: Context) -> tuple[
     from ecgdeploy.training import masked, run, runtime
 
     runtime.tensorflow(context.threads)
-    import keras
-
     made = settings(network, task, context.quick)
     note: dict[str, Any] = {}
     if network == "resnet1d":
@@ -273,7 +271,7 @@ def _trained(network: str, task: Any, scratch: Path, context: Context) -> tuple[
     else:
         options = made.model.options
         path = scratch / "encoder.weights.h5"
-        keras.utils.set_random_seed(made.seed)
+        runtime.seed(made.seed)
         encoder = hubert_encoder(options["samples"], task.input_shape[1], options["size"])
         if not path.exists():
             found = masked.pretrain(encoder, task.train(), epochs=6 if context.quick else 100)

@@ -183,7 +183,7 @@ def fit_stored(
     chief = resolver is None or not resolver.task_type or (resolver.task_type, resolver.task_id) in {
         ("chief", 0), ("worker", 0)
     }
-    keras.utils.set_random_seed(config.seed)
+    runtime.seed(config.seed)
     keras.mixed_precision.set_global_policy("mixed_float16" if config.mixed_precision else "float32")
     try:
         make = make_model or (lambda: _model(config, stored, validation))

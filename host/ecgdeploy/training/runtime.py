@@ -124,6 +124,13 @@ def strategy(name: str) -> Any:
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
+def seed(value: int) -> None:
+    """Begin all random numbers of Python, NumPy and Keras anew: a network made next is the same each time."""
+    import keras
+
+    keras.utils.set_random_seed(value)
+
+
 def forget() -> None:
     """Let go of every network of this process: a study of many trainings would keep them all in memory."""
     import keras
