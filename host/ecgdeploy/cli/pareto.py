@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import click
@@ -10,6 +11,8 @@ import click
 RUNS = click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
 METRIC = click.option("--metric", help="Figure of merit of the device's column [default: macro_auc, else macro_f1].")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+# of a refusal, in the table; --json has it whole
+REASON_WIDTH = 52
 
 
 @click.command()
@@ -84,8 +87,13 @@ def _field(runs: tuple[Path, ...], metric: str | None) -> Any:
     from ecgdeploy.measure.pareto import read_field
 
     field = read_field(runs or (Path("runs"),), metric)
+    reasons: dict[str, list[str]] = {}
     for line in field.left_out:
-        click.echo(f"left out: {line}", err=True)
+        run, _, why = line.partition(": ")
+        reasons.setdefault(why, []).append(run)
+    for why, left_out in reasons.items():
+        more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+        click.echo(f"left out: {left_out[0]}{more}: {why}", err=True)
     return field
 
 
@@ -109,7 +117,8 @@ def _print(found: tuple[Any, ...], best: list[Any]) -> None:
     for c in sorted(found, key=lambda c: (c.board, -c.quality)):
         values = [f"{value:,}" if value is not None else "-" for value in (c.flash, c.ram, c.cost)]
         mark = "front" if c in best else "refused" if c.refused else ""
-        last = c.refused[:60] or (c.unit if c.cost is not None else "")
+        _, _, why = c.refused.rpartition(f"does not fit {c.board}: ")
+        last = shorten(why, REASON_WIDTH, placeholder="…") or (c.unit if c.cost is not None else "")
         table.add_row(mark, c.model, c.board + _twin(c), f"{c.quality:.4f}", *values, last)
     console = Console(width=max(Console().width, 110))
     console.print(table)

@@ -35,7 +35,11 @@ def runs(tmp_path):
     add("elsewhere", 0.99, 1, 1, 1, windows=3)
     (tmp_path / "huge").mkdir()
     refusal(
-        tmp_path / "huge", model="huge", board="nano33ble", engine="static", why="flash: 8,000,000 bytes over",
+        tmp_path / "huge",
+        model="huge",
+        board="nano33ble",
+        engine="static",
+        why="flash: 8,000,000 bytes over",
         quality={"macro_auc": 0.9},
     )
     return tmp_path
@@ -85,6 +89,23 @@ def test_a_bar_that_nothing_reaches_fails_the_gate_and_says_how_far_one_gets(run
     # good enough, but it does not fit
     done = CliRunner().invoke(advise_command, [str(runs), "--board", "nano33ble", "--min-auroc", "0.88"])
     assert isinstance(done.exception, GateError) and "good enough, huge" in done.output
+
+
+def test_runs_left_out_for_one_reason_are_one_line_and_a_refusals_figure_is_never_cut(runs):
+    for name in ("elsewhere too", "and here"):
+        (runs / name).mkdir()
+        (runs / name / "result.json").write_bytes((runs / "elsewhere" / "result.json").read_bytes())
+    why = (
+        "int8 with engine static does not fit nano33ble: at least 7,857,736 bytes over in flash (983,040) (heaviest: x)"
+    )
+    refusal(
+        runs / "huge", model="huge", board="nano33ble", engine="static", why=why, quality={"macro_auc": 0.9},
+    )  # fmt: skip
+    done = CliRunner().invoke(pareto_command, [str(runs)])
+    assert [line for line in done.stderr.splitlines() if "left out" in line] == [
+        f"left out: {runs / 'and here'} and 2 more: different number of windows: 10 and 3"
+    ]
+    assert "7,857,736" in done.stdout and "heaviest" not in done.stdout
 
 
 def changed(runs, name, place, **values):
