@@ -8,7 +8,7 @@ import numpy as np
 
 from ecgdeploy.codegen import arithmetic as ar
 from ecgdeploy.graph import Graph, Operator, Tensor
-from ecgdeploy.graph.shapes import slice_box, split_sizes
+from ecgdeploy.graph.moves import slice_box, split_sizes
 
 
 def of_zero_states(graph: Graph) -> Graph:

@@ -20,7 +20,7 @@ from ecgdeploy.codegen.lower_wide import (
 )
 from ecgdeploy.codegen.lowering import Lowering, scale_of, zero_point_of
 from ecgdeploy.graph import Operator, Tensor
-from ecgdeploy.graph.shapes import padding_before
+from ecgdeploy.graph.extents import padding_before
 
 LARGEST_SHIFT = 31
 """Bits that TFLM's 32-bit requantization can shift left (overflow wraps, here as there)."""

@@ -21,7 +21,8 @@ from ecgdeploy.codegen.lowering import (
     zero_point_of,
 )
 from ecgdeploy.graph import Operator
-from ecgdeploy.graph.shapes import gather_axis, leading_padding
+from ecgdeploy.graph.extents import leading_padding
+from ecgdeploy.graph.moves import gather_axis
 
 MOST_PICKED = 65535
 """Largest index of a choice that the kernel's table holds."""

@@ -9,7 +9,7 @@ import numpy as np
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.lowering import Lowering
 from ecgdeploy.graph import Operator, Tensor
-from ecgdeploy.graph.shapes import padding_before
+from ecgdeploy.graph.extents import padding_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable

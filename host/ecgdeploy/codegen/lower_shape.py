@@ -9,7 +9,7 @@ from dataclasses import replace
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.lowering import Lowering, layout, same_quantization, zero_point_of
 from ecgdeploy.graph import Operator, Tensor
-from ecgdeploy.graph.shapes import slice_box, split_sizes
+from ecgdeploy.graph.moves import slice_box, split_sizes
 
 MOVE_RANK = 5
 

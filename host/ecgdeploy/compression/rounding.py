@@ -17,7 +17,7 @@ import numpy as np
 
 from ecgdeploy.errors import ModelError
 from ecgdeploy.graph import Graph, Operator, read_tflite
-from ecgdeploy.graph.shapes import leading_padding
+from ecgdeploy.graph.extents import leading_padding
 
 if TYPE_CHECKING:
     from ecgdeploy.compression.bits import WeightLayer

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from ecgdeploy.errors import ModelError
-from ecgdeploy.graph.shapes import infer_shapes, slice_box
+from ecgdeploy.graph.moves import slice_box
+from ecgdeploy.graph.shapes import infer_shapes
 from ecgdeploy.graph.types import Graph, Operator, Tensor
 
 _FREE = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
