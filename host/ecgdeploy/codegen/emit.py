@@ -17,8 +17,9 @@ from ecgdeploy.codegen.emit_general import general_calls
 from ecgdeploy.codegen.emit_grid import grid, grid_pool
 from ecgdeploy.codegen.emit_shape import concat, pad, pad_box
 from ecgdeploy.codegen.emit_wide import wide_calls
-from ecgdeploy.codegen.plan import Plan, element_bytes
+from ecgdeploy.codegen.plan import Plan
 from ecgdeploy.codegen.schedule import begins_in_padding, is_flexible, outputs_of
+from ecgdeploy.codegen.scratch import element_bytes
 from ecgdeploy.graph import Graph
 
 

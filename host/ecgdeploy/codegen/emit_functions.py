@@ -9,7 +9,7 @@ import numpy as np
 
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.c_text import c_array, c_floats
-from ecgdeploy.codegen.plan import c_type, element_bytes
+from ecgdeploy.codegen.scratch import c_type, element_bytes
 
 if TYPE_CHECKING:
     from ecgdeploy.codegen.emit import Emitter

@@ -10,7 +10,7 @@ from ecgdeploy.codegen.c_text import c_float
 from ecgdeploy.codegen.emit_float import float_layer
 from ecgdeploy.codegen.emit_layer import packed_layer
 from ecgdeploy.codegen.emit_wide import wide_layer
-from ecgdeploy.codegen.plan import c_type, element_bytes
+from ecgdeploy.codegen.scratch import c_type, element_bytes
 
 if TYPE_CHECKING:
     from ecgdeploy.codegen.emit import Emitter

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.emit_layer import packed_constants, packed_layer
 from ecgdeploy.codegen.packing import pack_conv_bytes
-from ecgdeploy.codegen.plan import gathered, interleaved, widened_rows
 from ecgdeploy.codegen.schedule import outputs_of
+from ecgdeploy.codegen.scratch import gathered, interleaved, widened_rows
 
 if TYPE_CHECKING:
     from ecgdeploy.codegen.emit import Emitter

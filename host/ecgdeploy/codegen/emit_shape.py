@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ecgdeploy.codegen import ir
-from ecgdeploy.codegen.plan import c_type, element_bytes
+from ecgdeploy.codegen.scratch import c_type, element_bytes
 
 if TYPE_CHECKING:
     from ecgdeploy.codegen.emit import Emitter

@@ -5,17 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 from ecgdeploy.codegen import ir
-from ecgdeploy.codegen.packing import reads_bytes
 from ecgdeploy.codegen.schedule import Trace, outputs_of, simulate
+from ecgdeploy.codegen.scratch import (
+    CONV_BLOCK,
+    READ_SLACK,
+    element_bytes,
+    gathered_bytes,
+    interleaved,
+    packing_of,
+    rounded,
+    scratch_rows,
+    widened_bytes,
+    widened_rows,
+)
 
-WORD = 4
-CONV_BLOCK = 3  # positions a DSP convolution reads at once, however few are asked for (ecgd_kernels.h)
 LSTM_STATES = 6  # rows of units that a step needs (ecgd_lstm.h)
 FLOAT_BLOCK = 4  # multiple of what the float kernels compute at once
-READ_SLACK = 4  # elements it may read past its last window
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,7 @@ def stream_plan(network: ir.Network, like: Plan | None = None) -> Plan:
 
 def _longer_calls(network: ir.Network, plain: Plan) -> Plan:
     """Longer calls of layers with packed weights, where what unpacking costs then outweighs the longer windows."""
-    packed = [s.index for s in network.stages if _packing(s) and network.values[s.writes].time > 1]
+    packed = [s.index for s in network.stages if packing_of(s) and network.values[s.writes].time > 1]
     if not packed:
         return plain
     best_turns = dict.fromkeys(packed, 1)
@@ -170,7 +177,7 @@ def estimate(network: ir.Network, plan: Plan) -> float:
             total += network.values[stage.writes].time * stage.work.inner.weights.size * 1.2
         elif stage.writes >= 0:
             total += 10.0 * network.values[stage.writes].elements
-        if (packing := _packing(stage)) is not None:
+        if (packing := packing_of(stage)) is not None:
             table = 0.0 if packing.table is None else LOOKING_UP
             total += fires * stage.work.weights.size * (UNPACKING[packing.bits] + table)
     return total
@@ -235,8 +242,10 @@ def _stream_quanta(
             reads_input = isinstance(producer[stage.reads[0].value].work, ir.Input)
             blocks = max((turns or {}).get(stage.index, 1), first if reads_input else 1)
             quanta[stage.index] = min(CONV_BLOCK * max(blocks, 2 if channels <= narrow else 1), time)
-        elif isinstance(stage.work, (ir.Pad, ir.PadBox, ir.Move, ir.MatMul)) or _rows(stage) or (
-            isinstance(stage.work, ir.Concat) and stage.work.axis == "time"
+        elif (
+            isinstance(stage.work, (ir.Pad, ir.PadBox, ir.Move, ir.MatMul))
+            or _rows(stage)
+            or (isinstance(stage.work, ir.Concat) and stage.work.axis == "time")
         ):
             quanta[stage.index] = time
         elif stage.reads:
@@ -263,7 +272,7 @@ def _planned(
     wanted: list[Buffer] = []
     for value in network.values:
         window = trace.windows[value.index]
-        size = _rounded(window.capacity * value.channels * element_bytes(value))
+        size = rounded(window.capacity * value.channels * element_bytes(value))
         turn = (-1, -1) if window.persistent else _turn(network, value.index)
         wanted.append(
             Buffer("window", value.index, value.name, size, 0, window.first, window.last, window.capacity, turn)
@@ -272,9 +281,9 @@ def _planned(
         first, last = trace.stage_span[stage.index]
         if isinstance(stage.work, ir.Mean):
             narrow = network.values[stage.reads[0].value].narrow  # then 16 bits hold every sum
-            size = _rounded((2 if narrow else 4) * network.values[stage.writes].elements)
+            size = rounded((2 if narrow else 4) * network.values[stage.writes].elements)
             wanted.append(Buffer("sums", stage.index, f"sums of stage {stage.index}", size, 0, first, last))
-        if (packing := _packing(stage)) is not None:
+        if (packing := packing_of(stage)) is not None:
             size = packing.scratch_bytes + scratch_rows(network, stage, packing, quanta[stage.index])
             turn = (stage.index, stage.index)
             wanted.append(
@@ -296,7 +305,7 @@ def _planned(
             wanted.append(Buffer("state", stage.index, f"state of stage {stage.index}", size, 0, first, last))
         if isinstance(stage.work, ir.Output):
             value = network.values[stage.reads[0].value]
-            size = _rounded(value.elements * (1 if value.dtype in ("int8", "uint8") else element_bytes(value)))
+            size = rounded(value.elements * (1 if value.dtype in ("int8", "uint8") else element_bytes(value)))
             wanted.append(Buffer("output", stage.index, f"output {stage.work.number}", size, 0, first, 1 << 30))
     buffers = _place(wanted)
     end = max(b.offset + b.bytes for b in buffers)
@@ -315,80 +324,6 @@ def grid_quantum(stage: ir.Stage) -> int:
     return stage.work.block if plane.out_height == 1 else plane.out_width
 
 
-def gathered_bytes(work: ir.Grid, element: int) -> int:
-    """RAM that the windows of a block take, side by side, with what kernels read beyond them."""
-    weights = work.inner.weights
-    depthwise = isinstance(work.inner, ir.Depthwise) or (isinstance(work.inner, ir.FloatConv) and work.inner.depthwise)
-    window = weights.size if depthwise else weights.size // weights.shape[0]
-    rows = -(-work.block // CONV_BLOCK) * CONV_BLOCK
-    return _rounded((rows * window + READ_SLACK) * element)
-
-
-def _packing(stage: ir.Stage) -> ir.Packing | None:
-    return stage.work.packing if isinstance(stage.work, (ir.Conv, ir.Depthwise)) else None
-
-
-def scratch_rows(network: ir.Network, stage: ir.Stage, packing: ir.Packing, positions: int) -> int:
-    """Bytes of a group's results before they take their places among the other channels' (``ecgd_packed.h``)."""
-    whole = packing.group >= network.values[stage.writes].channels
-    return 0 if whole or positions == 1 else _rounded(positions * packing.group * 2)
-
-
-def widened_rows(stage: ir.Stage, positions: int) -> tuple[int, int]:
-    """Rows that a convolution of a narrow value widens for so many positions, and their distance in positions.
-
-    Windows of one position are set side by side, so that the convolution's own stride is 1.
-    """
-    read = stage.reads[0]
-    if gathered(stage):
-        return positions, read.stride
-    return (positions - 1) * read.stride + read.reach, 1
-
-
-def gathered(stage: ir.Stage) -> bool:
-    """Whether a convolution of a narrow value leaves out the rows that it does not read."""
-    return stage.reads[0].reach == 1 and stage.reads[0].stride > 1
-
-
-def interleaved(network: ir.Network, stage: ir.Stage) -> bool:
-    """Whether a convolution, if its input is narrow, sets the bytes of three windows side by side as int16."""
-    work, x = stage.work, network.values[stage.reads[0].value]
-    if not isinstance(work, ir.Conv) or work.packing is not None or work.pool != 1 or stage.reads[0].whole:
-        return False
-    if (work.dilation > 1 and work.taps > 1) or network.values[stage.writes].time == 1 or x.dtype != "int8":
-        return False
-    return _reads_bytes(work, x.low, x.high, x.zero_point + 128)
-
-
-@lru_cache(maxsize=256)
-def _reads_bytes(work: ir.Conv, low: int, high: int, offset: int) -> bool:
-    return reads_bytes(work.weights, work.bias, work.requant.shifts, low, high, offset)
-
-
-def widened_bytes(network: ir.Network, stage: ir.Stage, positions: int) -> int:
-    """RAM that the int16 copy of a convolution's narrow window takes; 0 for other stages."""
-    if not isinstance(stage.work, ir.Conv) or not network.values[stage.reads[0].value].narrow:
-        return 0
-    if interleaved(network, stage):
-        return 2 * CONV_BLOCK * stage.work.weights[0].size
-    rows, _ = widened_rows(stage, -(-positions // CONV_BLOCK) * CONV_BLOCK)
-    return _rounded(2 * (rows * network.values[stage.reads[0].value].channels + READ_SLACK))
-
-
-def c_type(value: ir.Value) -> str:
-    """C type of an element while it is worked on."""
-    return "float" if value.dtype == "float32" else "uint8_t" if value.narrow else "int16_t"
-
-
-def element_bytes(value: ir.Value) -> int:
-    """Bytes an element takes while it is worked on."""
-    return 4 if value.dtype == "float32" else 1 if value.narrow else 2
-
-
-def _rounded(size: int) -> int:
-    return -(-size // WORD) * WORD
-
-
 def _read_end(network: ir.Network, buffers: list[Buffer]) -> int:
     """Last arena byte that a kernel may read beyond its buffers."""
     end = 0
@@ -397,7 +332,7 @@ def _read_end(network: ir.Network, buffers: list[Buffer]) -> int:
         if isinstance(stage.work, (ir.Conv, ir.Depthwise, ir.Lstm)):
             buffer, value = by_value[stage.reads[0].value], network.values[stage.reads[0].value]
             beyond = (CONV_BLOCK - 1) * stage.reads[0].stride * value.channels + READ_SLACK
-            end = max(end, buffer.offset + buffer.bytes + _rounded(beyond * element_bytes(value)))
+            end = max(end, buffer.offset + buffer.bytes + rounded(beyond * element_bytes(value)))
     return end
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.c_text import c_text, fill, type_name
 from ecgdeploy.codegen.gate import gate
-from ecgdeploy.codegen.plan import c_type, element_bytes
 from ecgdeploy.codegen.schedule import outputs_of
+from ecgdeploy.codegen.scratch import c_type, element_bytes
 from ecgdeploy.codegen.sharing import shared
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from ecgdeploy.codegen import ir
 from ecgdeploy.codegen.packing import CLAMP, ending
-from ecgdeploy.codegen.plan import Plan, estimate, interleaved, make_plan, price, stream_plan
+from ecgdeploy.codegen.plan import Plan, estimate, make_plan, price, stream_plan
+from ecgdeploy.codegen.scratch import interleaved
 
 STORAGES = ("auto", "bytes", "int16")
 SMALL_ARENA = 2048

@@ -169,7 +169,6 @@ class _Folding:
         self.last[end.index] = Operator("RESHAPE", end.index, (after.index,), end.outputs, MappingProxyType({}))
         return True
 
-
     def before_stretching(self, x: Tensor, rank: int) -> tuple[Tensor, list[int]]:
         """What a PAD pads to be stretched ("causal" layers of a dynamic batch), and its amounts; else `x` and none."""
         pad = self.writer.get(x.index)
