@@ -111,12 +111,15 @@ def _renumber_tensors(model: Any, kept: list[int]) -> None:
 
 
 def _renumber_buffers(model: Any) -> None:
+    # metadata is nobody's computation: an entry whose buffer is not there goes
+    metadata = [item for item in model.metadata or () if item.buffer < len(model.buffers)]
+    model.metadata = metadata or None
     wanted = {0} | {tensor.buffer for tensor in model.subgraphs[0].tensors}
-    wanted |= {item.buffer for item in model.metadata or ()}
+    wanted |= {item.buffer for item in metadata}
     kept = sorted(wanted)
     number = {old: new for new, old in enumerate(kept)}
     model.buffers = [model.buffers[index] for index in kept]
-    for item in (*model.subgraphs[0].tensors, *(model.metadata or ())):
+    for item in (*model.subgraphs[0].tensors, *metadata):
         item.buffer = number[item.buffer]
     model.metadataBuffer = None  # superseded by `metadata`
 

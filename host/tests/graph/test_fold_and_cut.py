@@ -54,6 +54,16 @@ def test_the_ballast_of_the_bench_models_is_gone(
     assert len(folded.model) == folded.bytes_after
 
 
+def test_metadata_whose_buffer_is_not_there_does_not_end_a_rewrite(models: dict[str, bytes]) -> None:
+    found = unpack(models["beat-cnn"])
+    found.metadata[0].buffer = len(found.buffers) + 100
+    damaged = pack(found)
+    assert np.array_equal(
+        TflmReference(fold_conv1d(damaged).model).run(windows(damaged, 1))[0],
+        TflmReference(models["beat-cnn"]).run(windows(damaged, 1))[0],
+    )
+
+
 def test_a_folded_model_has_identical_outputs_and_interface(models: dict[str, bytes]) -> None:
     for model in models.values():
         folded = fold_conv1d(model).model
