@@ -38,7 +38,7 @@ def broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None:
         return None
 
 
-class Refusal(Exception):
+class Refusal(ValueError):
     """What is wrong with an operator, without its name; `shapes` adds that."""
 
 

@@ -7,7 +7,9 @@ from tflite_builder import Builder
 
 from ecgdeploy.boards import load_board
 from ecgdeploy.codegen.host import HostEngine
+from ecgdeploy.errors import ModelError
 from ecgdeploy.graph import read_tflite
+from ecgdeploy.graph.rewrite import opcode, pack, unpack
 from ecgdeploy.graph.settle import settled_file
 from ecgdeploy.measure.bench.models import random_inputs
 from ecgdeploy.preflight import preflight
@@ -149,6 +151,15 @@ def test_the_settled_file_is_what_tflm_runs(dtype):
     assert name == "TFLM, rewritten"
     for inputs in random_inputs(read_tflite(model), 3, 1):
         np.testing.assert_array_equal(reference.run(inputs)[0], TflmReference(settled).run(inputs)[0])
+
+
+def test_a_senseless_slice_of_a_shape_is_refused():
+    model = unpack(_recurrent("float32", True))
+    sub = model.subgraphs[0]
+    chain = next(o for o in sub.operators if opcode(model, o) == "STRIDED_SLICE")
+    model.buffers[sub.tensors[chain.inputs[3]].buffer].data = np.zeros(4, np.uint8)
+    with pytest.raises(ModelError, match="a stride of zero"):
+        read_tflite(pack(model))
 
 
 def test_a_file_whose_shapes_are_right_stays_as_it_is():
