@@ -71,7 +71,7 @@ void ecgd_sum_rows(const int16_t *in, uint32_t rows, uint32_t depth, int32_t mul
     }
 }
 
-/* Four outputs of a row, whose columns of b stand `step` apart: an element of a is loaded once for them. */
+/* Four outputs of a row: an element of a is loaded once for four columns of b. */
 static void four_products(const ecgd_matmul_t *op, const int16_t *a, const int16_t *b, int16_t *out)
 {
     const int16_t *b0 = b, *b1 = b0 + op->column_b, *b2 = b1 + op->column_b, *b3 = b2 + op->column_b;
@@ -112,22 +112,17 @@ void ecgd_softmax_table(const int32_t *exponential, int32_t entries, const int16
                         int16_t *out)
 {
     for (uint32_t r = 0; r < rows; r++, in += depth, out += depth) {
-        int32_t largest = in[0];
-        for (uint32_t c = 1; c < depth; c++) {
-            largest = in[c] > largest ? in[c] : largest;
-        }
+        const int32_t largest = ecgd_row_largest(in, depth);
         int32_t sum = 0;
         for (uint32_t c = 0; c < depth; c++) {
             const int32_t below = largest - in[c];
             sum += below < entries ? ecgd_divide_pot(exponential[below], 12) : 0;
         }
-        const uint32_t headroom = ecgd_leading_zeros((uint32_t)sum);
-        const int32_t scale = ecgd_reciprocal((int32_t)(((uint32_t)sum << headroom) - 0x80000000u));
-        const int32_t exponent = 12 - (int32_t)headroom + 31 - 8;
+        const ecgd_share_t share = ecgd_share(sum);
         for (uint32_t c = 0; c < depth; c++) {
             const int32_t below = largest - in[c];
-            const int32_t y = below < entries ? ecgd_divide_pot(ecgd_high_mul(scale, exponential[below]), exponent) : 0;
-            out[c] = ecgd_clamp(y, 0, 255);
+            const int32_t part = below < entries ? ecgd_high_mul(share.scale, exponential[below]) : 0;
+            out[c] = ecgd_clamp(ecgd_divide_pot(part, share.exponent), 0, 255);
         }
     }
 }

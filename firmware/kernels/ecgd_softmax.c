@@ -38,23 +38,18 @@ static int32_t exp_difference(const ecgd_softmax_t *op, int32_t difference) {
 
 void ecgd_softmax(const ecgd_softmax_t *op, const int16_t *in, uint32_t rows, uint32_t depth, int16_t *out) {
     for (uint32_t r = 0; r < rows; r++, in += depth, out += depth) {
-        int32_t largest = in[0];
-        for (uint32_t c = 1; c < depth; c++) {
-            largest = in[c] > largest ? in[c] : largest;
-        }
+        const int32_t largest = ecgd_row_largest(in, depth);
         int32_t sum = 0;
         for (uint32_t c = 0; c < depth; c++) {
             if (in[c] - largest >= op->smallest) {
                 sum += ecgd_divide_pot(exp_difference(op, in[c] - largest), 12);
             }
         }
-        const uint32_t headroom = ecgd_leading_zeros((uint32_t)sum);
-        const int32_t scale = ecgd_reciprocal((int32_t)(((uint32_t)sum << headroom) - 0x80000000u));
-        const int32_t exponent = 12 - (int32_t)headroom + 31 - 8;
+        const ecgd_share_t share = ecgd_share(sum);
         for (uint32_t c = 0; c < depth; c++) {
             int32_t y = 0;
             if (in[c] - largest >= op->smallest) {
-                y = ecgd_divide_pot(ecgd_high_mul(scale, exp_difference(op, in[c] - largest)), exponent);
+                y = ecgd_divide_pot(ecgd_high_mul(share.scale, exp_difference(op, in[c] - largest)), share.exponent);
             }
             out[c] = ecgd_clamp(y, 0, 255);
         }

@@ -1,4 +1,4 @@
-/* What both softmax kernels of int8 share: the reciprocal of the sum, in gemmlowp's fixed point. */
+/* What both softmax kernels of int8 share: a row's largest, and the reciprocal of its sum in gemmlowp's fixed point. */
 #ifndef ECGD_SOFTMAX_H
 #define ECGD_SOFTMAX_H
 
@@ -22,6 +22,25 @@ static inline uint32_t ecgd_leading_zeros(uint32_t x) {
         count++;
     }
     return count;
+}
+
+static inline int32_t ecgd_row_largest(const int16_t *in, uint32_t depth) {
+    int32_t largest = in[0];
+    for (uint32_t c = 1; c < depth; c++) {
+        largest = in[c] > largest ? in[c] : largest;
+    }
+    return largest;
+}
+
+/* What a row's exponentials (Q0.31) are multiplied by, for their `sum` in Q12.19, and then shifted right by. */
+typedef struct {
+    int32_t scale, exponent;
+} ecgd_share_t;
+
+static inline ecgd_share_t ecgd_share(int32_t sum) {
+    const uint32_t headroom = ecgd_leading_zeros((uint32_t)sum);
+    const int32_t scale = ecgd_reciprocal((int32_t)(((uint32_t)sum << headroom) - 0x80000000u));
+    return (ecgd_share_t){scale, 12 - (int32_t)headroom + 31 - 8};
 }
 
 #endif

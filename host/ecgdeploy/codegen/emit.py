@@ -17,6 +17,7 @@ from ecgdeploy.codegen.emit_general import general_calls
 from ecgdeploy.codegen.emit_grid import grid, grid_pool
 from ecgdeploy.codegen.emit_shape import concat, pad, pad_box
 from ecgdeploy.codegen.emit_wide import wide_calls
+from ecgdeploy.codegen.gate import nothing_given
 from ecgdeploy.codegen.plan import Plan
 from ecgdeploy.codegen.schedule import begins_in_padding, is_flexible, outputs_of
 from ecgdeploy.codegen.scratch import element_bytes
@@ -146,10 +147,7 @@ class Emitter:
             filled, at = f"s.filled_{read.value}", f"s.at_{stage.index}_{i}"
             producer = next(p for p in self.network.stages if p.writes == read.value)
             if begins_in_padding(read):
-                mean = isinstance(producer.work, ir.Mean)
-                missing.append(
-                    f"s.left_{producer.index} {'!= 0' if mean else f'== {outputs_of(self.network, producer)}'}"
-                )
+                missing.append(nothing_given(self.network, producer))
             if read.whole:
                 missing.append(f"{filled} < {window.lead + self.network.values[read.value].time}")
             elif flexible:

@@ -26,6 +26,11 @@ def gate(network: ir.Network) -> tuple[int, str] | None:
                 break
             given.add(later.writes)
         else:
-            left = "!= 0" if isinstance(stage.work, ir.Mean) else f"== {outputs_of(network, stage)}"
-            return stage.index, f"s.left_{stage.index} {left}"
+            return stage.index, nothing_given(network, stage)
     return None
+
+
+def nothing_given(network: ir.Network, stage: ir.Stage) -> str:
+    """C condition under which a stage has given no output yet; a mean gives all of its outputs with the last."""
+    left = "!= 0" if isinstance(stage.work, ir.Mean) else f"== {outputs_of(network, stage)}"
+    return f"s.left_{stage.index} {left}"
